@@ -1,0 +1,53 @@
+"""The command line: one typer app. Command modules import nothing heavy at module level."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from molgen.cli import convert, data, info, likelihood, sample, score, train
+from molgen.errors import MolgenError
+
+
+class ErrorHandlingGroup(TyperGroup):
+    """Turns the errors that molgen raises on purpose into a sentence, its cure and the documented exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MolgenError as error:
+            typer.secho(f"error: {error}", err=True, fg="red")
+            if error.hint:
+                typer.echo(f"  cure: {error.hint}", err=True)
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted: what was written so far is kept; the same command continues where it can", err=True)
+            raise typer.Exit(130) from error
+
+
+app = typer.Typer(
+    name="molgen",
+    cls=ErrorHandlingGroup,
+    help="Generate molecules and materials, write them to files, and score them honestly.",
+    epilog="Exit codes: 0 ok, 2 usage, 3 bad input or config, 4 something missing, 5 finished but some structures "
+    "failed, 6 output cannot be written, 130 interrupted with partial output kept.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(data.app, name="data")
+app.command()(train.train)
+app.command()(sample.sample)
+app.command()(score.score)
+app.command()(likelihood.likelihood)
+app.command()(convert.convert)
+app.command()(info.models)
+app.command()(info.info)
+
+
+def main() -> None:
+    """Entry point of the ``molgen`` console script."""
+    app()

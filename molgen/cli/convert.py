@@ -1,0 +1,5 @@
+"""`molgen convert`."""
+
+
+def convert() -> None:
+    """Not written yet."""

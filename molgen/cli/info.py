@@ -1,0 +1,9 @@
+"""`molgen models` and `molgen info`."""
+
+
+def models() -> None:
+    """Not written yet."""
+
+
+def info() -> None:
+    """Not written yet."""

@@ -1,0 +1,5 @@
+"""`molgen likelihood`."""
+
+
+def likelihood() -> None:
+    """Not written yet."""

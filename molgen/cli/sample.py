@@ -1,0 +1,5 @@
+"""`molgen sample`."""
+
+
+def sample() -> None:
+    """Not written yet."""

@@ -1,0 +1,5 @@
+"""`molgen score`."""
+
+
+def score() -> None:
+    """Not written yet."""

@@ -1,0 +1,5 @@
+"""`molgen train`."""
+
+
+def train() -> None:
+    """Not written yet."""
