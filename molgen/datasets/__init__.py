@@ -1,0 +1,1 @@
+"""Data sets: sources, packed storage, finding them by name, batching by size."""

@@ -1,0 +1,94 @@
+"""Finding data sets by name or folder, and structures by one short text such as ``qm9:test`` or ``out.sdf``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import molgen
+from molgen.datasets.layout import SPLITS
+from molgen.datasets.packed import PackedDataset
+from molgen.errors import InputError, MissingError
+from molgen.structure import Structure
+
+REPOSITORY_DATA = Path(molgen.__file__).resolve().parents[1] / "data"
+"""The data folder of a clone of the repository; holds the embedded set."""
+
+
+def data_home() -> Path:
+    """Folder in which data sets are made and looked for first: ``$MOLGEN_DATA``, else ``./data``."""
+    return Path(os.environ.get("MOLGEN_DATA") or "data")
+
+
+def data_folders() -> list[Path]:
+    """All folders that are searched, in order."""
+    home = data_home()
+    return [home] if home.resolve() == REPOSITORY_DATA else [home, REPOSITORY_DATA]
+
+
+def available() -> list[Path]:
+    """Every packed folder that can be named, in order of name; the first folder searched wins."""
+    found: dict[str, Path] = {}
+    for home in data_folders():
+        for meta in sorted(home.glob("*/meta.json")):
+            if not meta.parent.name.startswith("."):
+                found.setdefault(meta.parent.name, meta.parent)
+    return [found[name] for name in sorted(found)]
+
+
+def resolve(spec: str | Path) -> Path:
+    """The packed folder that a data set's name or a folder means.
+
+    Raises:
+        MissingError: There is none; the hint is the command that makes it.
+    """
+    text = str(spec)
+    candidates = [Path(text)] if os.sep in text else [home / text for home in data_folders()] + [Path(text)]
+    for folder in candidates:
+        if (folder / "meta.json").is_file():
+            return folder
+    name = text if text in ("qm9", "qm9-noh") else ""
+    command = f"molgen data prepare qm9{' --no-hydrogens' if name == 'qm9-noh' else ''}"
+    searched = ", ".join(str(folder) for folder in candidates)
+    raise MissingError(
+        f"no data set {text!r} (looked for {searched})",
+        hint=command
+        if name
+        else f"molgen data prepare FILE --name {Path(text).name or 'NAME'}; molgen data list shows what there is",
+    )
+
+
+def open_dataset(spec: str | Path) -> PackedDataset:
+    """Open a data set by name or folder; raises what :func:`resolve` and :meth:`PackedDataset.open` raise."""
+    return PackedDataset.open(resolve(spec))
+
+
+def split_spec(spec: str) -> tuple[str, str | None]:
+    """``"qm9:test"`` -> ``("qm9", "test")``; ``"qm9"`` -> ``("qm9", None)``; raises InputError for another word there."""
+    name, colon, split = spec.rpartition(":")
+    if not colon or os.sep in split:
+        return spec, None
+    if split not in SPLITS:
+        raise InputError(f"{spec}: unknown split {split!r}", hint=f"one of {', '.join(SPLITS)}")
+    return name, split
+
+
+def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | None = None) -> Iterator[Structure]:
+    """Stream the structures of a file, or of a data set or one split of it (``NAME[:split]``, ``FOLDER[:split]``).
+
+    Args:
+        spec: What to open.
+        on_error: Called with (record index, reason) for each unreadable record of a file, instead of raising.
+
+    Raises:
+        MissingError: Neither such a file nor such a data set exists.
+        InputError: It cannot be read.
+    """
+    path = Path(spec)
+    if path.is_file():
+        from molgen import io
+
+        return io.read(path, on_error=on_error)
+    name, split = split_spec(str(spec))
+    return open_dataset(name).structures(split)

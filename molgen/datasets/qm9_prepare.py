@@ -1,0 +1,116 @@
+"""Packing QM9 from any source, with EDM's split and a count of what the source lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.datasets.layout import SPLITS
+from molgen.datasets.packing import PackWriter
+from molgen.datasets.prepare import OnError, Prepared, Progress, prepare
+from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, read_excluded, split_codes
+from molgen.errors import InputError, MissingError
+from molgen.structure import Structure
+
+GDB_NAME = re.compile(r"(?:gdb|dsgdb9nsd)[ _]0*(\d+)", re.IGNORECASE)
+LEFT_OUT = "uncharacterised molecule, left out of QM9's 130,831 on purpose"
+
+
+def gdb_index(structure: Structure) -> int | None:
+    """1-based GDB index from the property ``gdb_index`` or a name such as ``gdb_17`` or ``dsgdb9nsd_000017``."""
+    stated = structure.properties.get("gdb_index")
+    if stated is None and (match := GDB_NAME.search(structure.name)):
+        stated = match[1]
+    return int(stated) if stated is not None and 1 <= int(stated) <= MOLECULES else None
+
+
+def codes_for(source: Path, excluded: Path | None, arrays: dict[str, NDArray] | None) -> NDArray[np.int8]:
+    """Split code of every GDB index (0 train, 1 valid, 2 test, -1 excluded), shape ``(133886,)``.
+
+    The list of uncharacterised molecules is ``excluded``, or ``uncharacterized.txt`` next to (or in) the source, or
+    else the source's own ``edm_split``, in which an index that is absent is treated as excluded.
+
+    Raises:
+        MissingError: None of the three is there.
+    """
+    nearby = [folder / "uncharacterized.txt" for folder in (source, source.parent)]
+    path = excluded or next((candidate for candidate in nearby if candidate.is_file()), None)
+    if path is not None:
+        return split_codes(np.arange(MOLECULES + 1), read_excluded(path))
+    if arrays is None or not {"edm_split", "gdb_index"} <= arrays.keys():
+        raise MissingError(
+            f"no list of the {EXCLUDED} uncharacterised molecules next to {source}",
+            hint="give the distribution's uncharacterized.txt with --excluded FILE",
+        )
+    codes = np.full(MOLECULES + 1, -1, dtype=np.int8)
+    codes[arrays["gdb_index"]] = arrays["edm_split"]
+    return codes
+
+
+def prepare_qm9(
+    structures: Callable[[OnError], Iterable[Structure]],
+    folder: Path,
+    *,
+    codes: NDArray[np.int8],
+    source: str,
+    units: dict[str, str],
+    hydrogens: bool = True,
+    overwrite: bool = False,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Pack QM9 with EDM's split; molecules that the source lacks are counted in meta.json under "missing".
+
+    Args:
+        structures: Called with an error callback; yields molecules that :func:`gdb_index` can identify.
+        folder: Where the data set goes; its last part is the name.
+        codes: From :func:`codes_for`.
+        source: Where the molecules come from, for meta.json.
+        units: Unit of each property, for meta.json.
+        hydrogens: False drops hydrogen atoms.
+        overwrite: Replace an existing data set.
+        progress: Called with (done, total).
+
+    Raises:
+        InputError: The source holds no molecule of QM9.
+        OutputError: The folder exists or the disk is full.
+    """
+
+    def assign(writer: PackWriter) -> tuple[NDArray[np.integer], dict[str, Any]]:
+        split = codes[writer.column("gdb_index").astype(np.int64)]
+        test = (MOLECULES - EXCLUDED) // 10
+        expected = dict(zip(SPLITS, (TRAIN, MOLECULES - EXCLUDED - TRAIN - test, test), strict=True))
+        missing = {key: count - int((split == code).sum()) for code, (key, count) in enumerate(expected.items())}
+        meta = {"about": ABOUT, "source": source, "hydrogens": hydrogens, "expected": expected, "missing": missing}
+        return split, {**meta, "units": units}
+
+    return prepare(
+        lambda on_error: _identified(structures(on_error), codes, on_error),
+        folder,
+        name=folder.name,
+        assign=assign,
+        hydrogens=hydrogens,
+        overwrite=overwrite,
+        total=MOLECULES - EXCLUDED,
+        progress=progress,
+    )
+
+
+def _identified(structures: Iterable[Structure], codes: NDArray[np.int8], on_error: OnError) -> Iterator[Structure]:
+    """Molecules that belong to a split, once each, named ``gdb_<index>``."""
+    seen = np.zeros(len(codes), dtype=bool)
+    for record, structure in enumerate(structures):
+        index = gdb_index(structure)
+        if index is None:
+            on_error(record, f"no GDB index: neither a property gdb_index nor a name like gdb_17 ({structure.name!r})")
+        elif codes[index] < 0:
+            on_error(record, f"{LEFT_OUT}: gdb_{index}")
+        elif seen[index]:
+            on_error(record, f"GDB index seen before: gdb_{index}")
+        else:
+            seen[index] = True
+            yield structure.replace(name=f"gdb_{index}", properties={**structure.properties, "gdb_index": index})
