@@ -1,0 +1,263 @@
+"""The molecules that novelty is measured against, as sorted 64-bit hashes of canonical SMILES.
+
+As in EDM's code, each training molecule is rebuilt from its coordinates by the same lookup, and its SMILES is that of the
+whole molecule, pieces and all; molecules that RDKit cannot sanitise are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.chemistry.bonds import find_bonds
+from molgen.chemistry.tables import TABLE, edm_tables, table_rows
+from molgen.errors import InputError, MissingError, OutputError
+from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
+from molgen.scoring.records import Chunk, Record, map_chunks, read_records
+
+__all__ = ["HASHES_FILE", "Reference", "contains", "smiles_hash", "write_hashes"]
+
+HASHES_FILE = "training_hashes.npy"
+SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A set of known molecules.
+
+    Attributes:
+        name: What it was made from, for example ``qm9:train``.
+        hashes: Ascending hashes of the different SMILES, shape ``(m,)``, uint64.
+        fingerprint: Fingerprint of the data set, or SHA-256 of the hashes where there is no data set.
+        table: Version of the lookup tables that rebuilt the molecules; "SMILES" where they were given as SMILES.
+        structures: Structures it was made from, or None when that was not recorded.
+        unusable: Those that gave no SMILES, or None when that was not recorded.
+    """
+
+    name: str
+    hashes: Hashes
+    fingerprint: str
+    table: str = TABLE
+    structures: int | None = None
+    unusable: int | None = None
+
+    def describe(self) -> dict[str, Any]:
+        """Everything but the hashes, with their number under ``distinct``."""
+        described = {key: value for key, value in asdict(self).items() if key != "hashes"}
+        return described | {"distinct": len(self.hashes)}
+
+    def check_table(self, table: str) -> None:
+        """Raise InputError when the hashes were made with other tables than ``table``: nothing would ever match."""
+        if self.table not in (table, "SMILES"):
+            raise InputError(
+                f"reference {self.name} was rebuilt with table {self.table}, this protocol uses {table}",
+                hint="give the data set itself as --reference",
+            )
+
+    @classmethod
+    def open(cls, spec: str | Path, *, workers: int = 1, progress: Progress | None = None) -> Reference:
+        """Reference from what a user can name.
+
+        Args:
+            spec: A packed data set (``qm9`` means its train split, ``qm9:valid`` another one), a structure or SMILES
+                file, a checkpoint folder, or a hashes file (.npy).
+            workers: Processes for rebuilding.
+            progress: Called with (structures rebuilt, None).
+
+        Raises:
+            MissingError: There is no such data set, file or hashes.
+            InputError: It cannot be read.
+        """
+        path = Path(spec)
+        if path.is_dir() and not (path / "meta.json").is_file():
+            return cls._load(path / HASHES_FILE)
+        if path.suffix == ".npy":
+            return cls._load(path)
+        if path.is_file():
+            return cls._from_file(path, workers, progress)
+        return cls._from_dataset(str(spec), workers, progress)
+
+    @classmethod
+    def from_records(
+        cls,
+        records: Iterable[Record],
+        name: str,
+        *,
+        fingerprint: str = "",
+        workers: int = 1,
+        progress: Progress | None = None,
+    ) -> Reference:
+        """Rebuild every structure with the lookup; records that cannot be read or sanitised are counted as unusable."""
+        members, structures, unusable = HashSet(), 0, 0
+        for hashes, size in map_chunks(_whole_molecule_hashes, records, workers):
+            members.add(hashes)
+            structures, unusable = structures + size, unusable + size - len(hashes)
+            if progress is not None:
+                progress(structures, None)
+        return cls._made(name, members, fingerprint, TABLE, structures, unusable)
+
+    @classmethod
+    def from_smiles(cls, smiles: Iterable[str], name: str) -> Reference:
+        """Reference from SMILES, each entered with explicit and with implicit hydrogens, without stereochemistry.
+
+        Charged molecules are kept as they are, though the lookup, which knows no charges, can never produce them.
+        """
+        members, structures, unusable = HashSet(), 0, 0
+        for text in smiles:
+            hashes = _graph_hashes(text)
+            members.add(hashes)
+            structures, unusable = structures + 1, unusable + (len(hashes) == 0)
+        return cls._made(name, members, "", "SMILES", structures, unusable)
+
+    @classmethod
+    def _made(
+        cls, name: str, members: HashSet, fingerprint: str, table: str, structures: int, unusable: int
+    ) -> Reference:
+        hashes = members.sorted()
+        return cls(name, hashes, fingerprint or _fingerprint(hashes), table, structures, unusable)
+
+    @classmethod
+    def _from_file(cls, path: Path, workers: int, progress: Progress | None) -> Reference:
+        if Path(path.name.removesuffix(".gz")).suffix.lower() in SMILES_SUFFIXES:
+            return cls.from_smiles(_smiles_lines(path), path.name)
+        return cls.from_records(read_records([str(path)]), path.name, workers=workers, progress=progress)
+
+    @classmethod
+    def _from_dataset(cls, spec: str, workers: int, progress: Progress | None) -> Reference:
+        from molgen.datasets.find import open_dataset, split_spec
+
+        name, split = split_spec(spec)
+        split = split or "train"
+        dataset = open_dataset(name)
+        cache = dataset.folder / (HASHES_FILE if split == "train" else f"{split}_hashes.npy")
+        wanted = f"{dataset.name}:{split}"
+        with suppress(MissingError, InputError):
+            cached = cls._load(cache)
+            if (cached.fingerprint, cached.table, cached.name) == (dataset.fingerprint, TABLE, wanted):
+                return cached
+        made = cls.from_records(
+            map(Record, dataset.structures(split)),
+            wanted,
+            fingerprint=dataset.fingerprint,
+            workers=workers,
+            progress=progress,
+        )
+        with suppress(OutputError):  # a data set on a read-only disk is used all the same
+            made.save(cache)
+        return made
+
+    @classmethod
+    def _load(cls, path: Path) -> Reference:
+        try:
+            hashes = np.load(path, allow_pickle=False)
+        except FileNotFoundError as error:
+            raise MissingError(
+                f"there is no {path}", hint="give a data set (--reference qm9) or a file of training molecules instead"
+            ) from error
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(f"{path} is not a file of hashes: {error}") from error
+        if hashes.ndim != 1 or hashes.dtype != np.uint64 or (hashes[1:] <= hashes[:-1]).any():
+            raise InputError(f"{path} does not hold ascending uint64 hashes (found {hashes.dtype} {hashes.shape})")
+        described = _read_description(path.with_suffix(".json"), hashes)
+        return cls(hashes=hashes, **described) if described else cls(str(path.parent), hashes, _fingerprint(hashes))
+
+    def save(self, path: str | Path) -> None:
+        """Write the hashes to ``path`` (.npy) and what they are to the .json beside it, each in one step.
+
+        Raises:
+            OutputError: They cannot be written.
+        """
+        path = Path(path)
+        document = self.describe() | {"sha256": _fingerprint(self.hashes)}
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
+            with temporary.open("wb") as file:
+                np.save(file, self.hashes, allow_pickle=False)
+            temporary.replace(path)
+            temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            temporary.replace(path.with_suffix(".json"))
+        except OSError as error:
+            raise OutputError.from_os_error(error, path) from error
+
+
+def write_hashes(
+    spec: str | Path, path: str | Path, *, workers: int = 1, progress: Progress | None = None
+) -> Reference:
+    """Write the file of hashes that ships with a checkpoint, so that novelty works without the training set.
+
+    Args:
+        spec: What :meth:`Reference.open` takes, usually the data set that the checkpoint was trained on.
+        path: The file to write, usually ``training_hashes.npy`` in the checkpoint's folder.
+        workers: Processes for rebuilding.
+        progress: Called with (structures rebuilt, None).
+    """
+    reference = Reference.open(spec, workers=workers, progress=progress)
+    reference.save(path)
+    return reference
+
+
+def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int]:
+    """Hashes of the molecules of a chunk that sanitise, and the number of records."""
+    from rdkit import Chem, rdBase
+
+    from molgen.chemistry.rebuild import rebuild_molecules, sanitise
+
+    numbers = table_rows(chunk.numbers)
+    bonds = find_bonds(numbers, chunk.positions, chunk.sizes)
+    ends = np.cumsum(chunk.sizes)
+    strangers = np.concatenate([[0], np.cumsum(~edm_tables().known[numbers])])
+    usable = (chunk.sizes > 0) & (strangers[ends] == strangers[ends - chunk.sizes])
+    hashes = []
+    with rdBase.BlockLogs():
+        for molecule, is_usable in zip(rebuild_molecules(numbers, bonds, chunk.sizes), usable.tolist(), strict=True):
+            if is_usable and not sanitise(molecule):
+                hashes.append(smiles_hash(Chem.MolToSmiles(molecule)))
+    return np.array(hashes, np.uint64), len(chunk)
+
+
+def _graph_hashes(smiles: str) -> Hashes:
+    from rdkit import Chem, rdBase
+
+    with rdBase.BlockLogs():
+        molecule = Chem.MolFromSmiles(smiles)
+        if molecule is None or not molecule.GetNumAtoms():
+            return np.zeros(0, np.uint64)
+        Chem.RemoveStereochemistry(molecule)
+        return np.array([smiles_hash(Chem.MolToSmiles(m)) for m in (molecule, Chem.AddHs(molecule))], np.uint64)
+
+
+def _smiles_lines(path: Path) -> Iterator[str]:
+    from molgen.io.streams import BrokenStreamError, check_readable, read_lines
+
+    check_readable(path)
+    try:
+        for number, line in enumerate(read_lines(path)):
+            words = line.split(maxsplit=1)
+            if words and not (number == 0 and words[0].lower() == "smiles"):
+                yield words[0]
+    except BrokenStreamError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _fingerprint(hashes: Hashes) -> str:
+    return hashlib.sha256(hashes.astype("<u8").tobytes()).hexdigest()
+
+
+def _read_description(path: Path, hashes: Hashes) -> dict[str, Any]:
+    """What ``Reference.save`` recorded beside the hashes; empty when it is absent or belongs to other hashes."""
+    with suppress(OSError, ValueError):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(document, dict) and document.pop("sha256", "") == _fingerprint(hashes):
+            keys = ("name", "fingerprint", "table", "structures", "unusable")
+            return {key: document[key] for key in keys} if all(key in document for key in keys) else {}
+    return {}

@@ -1,0 +1,98 @@
+"""Rates that know what they were counted on, with an honest 95 % interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+Z_95 = 1.959963984540054
+"""Two-sided 95 % quantile of the normal distribution."""
+
+
+@dataclass(frozen=True)
+class Rate:
+    """A proportion.
+
+    Attributes:
+        value: ``numerator / denominator``, or None when the denominator is zero.
+        numerator: How many passed.
+        denominator: Out of how many.
+        low: Lower end of the 95 % interval, or None.
+        high: Upper end, or None.
+    """
+
+    value: float | None
+    numerator: int
+    denominator: int
+    low: float | None
+    high: float | None
+
+    @classmethod
+    def wilson(cls, numerator: int, denominator: int) -> Rate:
+        """Rate of independent trials, with the interval of Wilson (J. Am. Stat. Assoc. 22, 209, 1927)."""
+        return cls._make(numerator, denominator, float(denominator))
+
+    @classmethod
+    def _make(cls, numerator: int, denominator: int, trials: float) -> Rate:
+        if denominator == 0:
+            return cls(None, numerator, denominator, None, None)
+        value = numerator / denominator
+        low, high = wilson_interval(value, trials)
+        return cls(value, numerator, denominator, low, high)
+
+    def to_dict(self) -> dict[str, float | int | None]:
+        """The attributes by name, ready for JSON."""
+        return {
+            "value": self.value,
+            "numerator": self.numerator,
+            "denominator": self.denominator,
+            "low": self.low,
+            "high": self.high,
+        }
+
+
+def wilson_interval(value: float, trials: float) -> tuple[float, float]:
+    """Wilson's 95 % interval for a proportion ``value`` seen in ``trials`` (a positive, possibly fractional, number)."""
+    z2 = Z_95 * Z_95
+    centre = (value + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = Z_95 * sqrt(value * (1 - value) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
+    # At 0 and 1 the end is exact; rounding must not put it on the wrong side of the value.
+    low = 0.0 if value == 0 else min(centre - half, value)
+    high = 1.0 if value == 1 else max(centre + half, value)
+    return max(low, 0.0), min(high, 1.0)
+
+
+class ClusteredCount:
+    """Passes among units that come in clusters (atoms in molecules), added up in constant memory.
+
+    The units of one cluster fail together, so counting them as independent makes the interval too narrow. The rate stays
+    passes / units; its interval is Wilson's with the effective number of trials ``p (1 - p) / v``, where ``v`` is the
+    linearised between-cluster variance of the ratio (Kish, Survey Sampling, 1965; Korn and Graubard 1998). It is never
+    more than the number of units, and it is the number of clusters where every unit, or none, passed.
+    """
+
+    def __init__(self) -> None:
+        self.clusters = self.passes = self.units = 0
+        self._pp = self._pu = self._uu = 0
+
+    def add(self, passes: int, units: int) -> None:
+        """Count one cluster."""
+        self.clusters += 1
+        self.passes += passes
+        self.units += units
+        self._pp += passes * passes
+        self._pu += passes * units
+        self._uu += units * units
+
+    def rate(self) -> Rate:
+        """The rate over units with the interval over clusters."""
+        return Rate._make(self.passes, self.units, self.effective_trials())
+
+    def effective_trials(self) -> float:
+        """Independent trials that would give the same variance."""
+        if self.clusters < 2 or not 0 < self.passes < self.units:
+            return float(max(self.clusters, 1))
+        p = self.passes / self.units
+        squares = self._pp - 2 * p * self._pu + p * p * self._uu
+        variance = squares / self.units**2 * self.clusters / (self.clusters - 1)
+        return min(p * (1 - p) / variance, float(self.units)) if variance > 0 else float(self.clusters)
