@@ -1,0 +1,121 @@
+"""Text files, plain or gzip, as lines in and whole records out."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from molgen.errors import InputError, MissingError, OutputError
+
+CHUNK = 1 << 20
+"""Bytes that are gathered before they go to the disk."""
+
+
+class BrokenStreamError(Exception):
+    """The bytes of a file end or break in the middle; the message is a sentence."""
+
+
+def is_gzip(path: Path) -> bool:
+    """Whether the name says that the file is compressed."""
+    return path.suffix.lower() == ".gz"
+
+
+def check_readable(path: Path) -> None:
+    """Raise MissingError or InputError where ``path`` is no file that can be opened or is empty."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, not a file")
+    try:
+        with path.open("rb") as file:
+            first = file.read(2)
+    except FileNotFoundError as error:
+        raise MissingError(
+            f"there is no file {path}", hint="check the path; relative paths start where the command runs"
+        ) from error
+    except OSError as error:
+        raise InputError(f"cannot open {path}: {error.strerror or error}") from error
+    if not first:
+        raise InputError(f"{path} is empty", hint="make it again: what wrote it did not finish")
+    if is_gzip(path) != (first == b"\x1f\x8b"):
+        state = "not compressed with gzip" if is_gzip(path) else "compressed with gzip"
+        raise InputError(f"{path} is {state}, against what its name says", hint="rename it with or without .gz")
+
+
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file without their line breaks; bytes that are not UTF-8 become U+FFFD.
+
+    Raises:
+        BrokenStreamError: The file's bytes end in the middle or cannot be decompressed.
+    """
+    opener = gzip.open if is_gzip(path) else open
+    try:
+        with opener(path, "rt", encoding="utf-8", errors="replace", newline=None) as file:
+            for line in file:
+                yield line.rstrip("\r\n")
+    except EOFError as error:
+        raise BrokenStreamError("truncated file: the gzip stream ends in the middle") from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise BrokenStreamError(f"damaged file: the gzip stream cannot be decompressed ({error})") from error
+    except OSError as error:
+        raise BrokenStreamError(f"unreadable file: {error.strerror or error}") from error
+
+
+class RecordFile:
+    """Appends whole records to a file, so that it always ends between two records, whatever interrupts it.
+
+    A gzip file gets one member per chunk, which is why appending needs no rewriting and a flushed file is complete.
+
+    Raises:
+        OutputError: The file cannot be opened or written.
+    """
+
+    def __init__(self, path: Path, *, append: bool) -> None:
+        self.path = path
+        self._gzip = is_gzip(path)
+        self._pending: list[bytes] = []
+        self._pending_bytes = 0
+        try:
+            self._file: BinaryIO = path.open("ab" if append else "wb", buffering=0)
+        except OSError as error:
+            raise OutputError.from_os_error(error, path) from error
+
+    def write(self, record: str) -> None:
+        """Add one record's text."""
+        data = record.encode("utf-8")
+        self._pending.append(data)
+        self._pending_bytes += len(data)
+        if self._pending_bytes >= CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system."""
+        if not self._pending:
+            return
+        chunk, self._pending, self._pending_bytes = self._pending, [], 0
+        data = b"".join(chunk)
+        if self._gzip:
+            data = gzip.compress(data, 6, mtime=0)
+        start = os.fstat(self._file.fileno()).st_size
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            with suppress(OSError):
+                self._file.truncate(start)
+            raise OutputError.from_os_error(error, self.path) from error
+        except BaseException:  # Ctrl-C: undo the half record; close() writes the chunk again
+            self._file.truncate(start)
+            self._pending, self._pending_bytes = chunk, sum(map(len, chunk))
+            raise
+
+    def close(self) -> None:
+        """Flush and close."""
+        try:
+            self.flush()
+        finally:
+            self._file.close()
