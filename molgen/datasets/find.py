@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,13 @@ REPOSITORY_DATA = Path(molgen.__file__).resolve().parents[1] / "data"
 def data_home() -> Path:
     """Folder in which data sets are made and looked for first: ``$MOLGEN_DATA``, else ``./data``."""
     return Path(os.environ.get("MOLGEN_DATA") or "data")
+
+
+def folder_for(name: str) -> Path:
+    """Where a data set called ``name`` is made; raises InputError for a name that cannot be found again."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*", name) or name == "downloads":
+        raise InputError(f"{name!r} cannot name a data set", hint="--name NAME, with letters, digits and _ . + - only")
+    return data_home() / name
 
 
 def data_folders() -> list[Path]:
@@ -65,7 +73,7 @@ def open_dataset(spec: str | Path) -> PackedDataset:
 
 
 def split_spec(spec: str) -> tuple[str, str | None]:
-    """``"qm9:test"`` -> ``("qm9", "test")``; ``"qm9"`` -> ``("qm9", None)``; raises InputError for another word there."""
+    """``"qm9:test"`` -> ``("qm9", "test")``, ``"qm9"`` -> ``("qm9", None)``; InputError for another word there."""
     name, colon, split = spec.rpartition(":")
     if not colon or os.sep in split:
         return spec, None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ REQUIRED = ("n_atoms", "z", "pos")
 def read_flat(path: Path) -> dict[str, NDArray]:
     """Load and check the arrays of ``path``.
 
-    Optional arrays of length n: numbers become properties, ``id`` becomes the name, ``edm_split`` and ``gdb_index`` keep
-    their meaning; ``props`` (n, P) with ``prop_names`` (P,) is a table of properties.
+    Optional arrays of length n: numbers become properties, ``id`` the name, ``edm_split`` is QM9's split; ``props``
+    (n, P) with ``prop_names`` (P,) is a table of properties.
 
     Raises:
         MissingError: No such file.
@@ -43,10 +44,8 @@ def read_flat(path: Path) -> dict[str, NDArray]:
     return arrays
 
 
-def flat_structures(
-    arrays: dict[str, NDArray], on_error: Callable[[int, str], None] | None = None
-) -> Iterator[Structure]:
-    """The structures of arrays from :func:`read_flat`, in order; ``on_error`` is not needed, as all are readable."""
+def flat_structures(arrays: dict[str, NDArray]) -> Iterator[Structure]:
+    """The structures of arrays from :func:`read_flat`, in order; a property that is NaN is left out."""
     n = len(arrays["n_atoms"])
     ends = np.cumsum(arrays["n_atoms"].astype(np.int64))
     numbers, positions = arrays["z"].astype(np.int64), arrays["pos"].astype(np.float64)
@@ -58,7 +57,7 @@ def flat_structures(
             numbers=numbers[start:end],
             positions=positions[start:end],
             name="" if names is None else str(names[i]),
-            properties={key: value for key, value in values.items() if value == value},  # noqa: PLR0124 - NaN is unknown
+            properties={key: value for key, value in values.items() if not isnan(value)},
         )
 
 

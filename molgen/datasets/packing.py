@@ -21,6 +21,14 @@ from molgen.errors import InputError, OutputError
 from molgen.structure import Structure
 
 
+def check_free(folder: Path, overwrite: bool) -> None:
+    """Raise OutputError where ``folder`` exists and may not be replaced, or is no data set."""
+    if folder.exists() and not overwrite:
+        raise OutputError(f"{folder} already exists", hint="--overwrite replaces it, --name chooses another name")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "meta.json").exists():
+        raise OutputError(f"{folder} exists and is not a data set", hint="--name chooses another name")
+
+
 class PackWriter:
     """Makes a packed data set by streaming. A context manager: without :meth:`finish` it leaves nothing behind.
 
@@ -35,10 +43,7 @@ class PackWriter:
 
     def __init__(self, folder: str | Path, *, name: str, overwrite: bool = False) -> None:
         self.folder, self.name, self.overwrite = Path(folder), name, overwrite
-        if self.folder.exists() and not overwrite:
-            raise OutputError(
-                f"{self.folder} already exists", hint="--overwrite replaces it, --name chooses another name"
-            )
+        check_free(self.folder, overwrite)
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True)
             self._work = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.partial-", dir=self.folder.parent))
@@ -194,9 +199,12 @@ class PackWriter:
         if not self.folder.exists():
             os.rename(self._work, self.folder)
             return
-        if not self.overwrite:
-            raise OutputError(f"{self.folder} appeared meanwhile", hint="--overwrite replaces it")
+        check_free(self.folder, self.overwrite)
         aside = Path(tempfile.mkdtemp(prefix=f".{self.folder.name}.old-", dir=self.folder.parent))
         os.rename(self.folder, aside / "old")
-        os.rename(self._work, self.folder)
+        try:
+            os.rename(self._work, self.folder)
+        except OSError:
+            os.rename(aside / "old", self.folder)
+            raise
         shutil.rmtree(aside, ignore_errors=True)

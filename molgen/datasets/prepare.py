@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,13 @@ from numpy.typing import NDArray
 
 from molgen.datasets.packing import PackWriter
 from molgen.errors import InputError
+from molgen.io.records import Skipped
 from molgen.structure import Structure
 
 Progress = Callable[[int, int | None], None]
 OnError = Callable[[int, str], None]
-KEPT_EXAMPLES = 20
-
-
-@dataclass
-class Skipped:
-    """Records that did not make it, counted by reason, with the first few by number."""
-
-    reasons: Counter[str] = field(default_factory=Counter)
-    examples: list[str] = field(default_factory=list)
-
-    def add(self, record: int, reason: str, kind: str | None = None) -> None:
-        """Count record number ``record`` (from 0) under ``kind``, or under the reason up to its first colon."""
-        self.reasons[kind or reason.partition(":")[0].strip()] += 1
-        if len(self.examples) < KEPT_EXAMPLES:
-            self.examples.append(f"record {record + 1}: {reason}")
-
-    @property
-    def total(self) -> int:
-        return self.reasons.total()
+Source = Callable[[OnError], Iterable[Structure]]
+"""Called with what to tell of each unreadable record (its number from 0, "kind: detail"); yields the others."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +47,9 @@ def random_split(n: int, fractions: tuple[float, float, float], seed: int) -> ND
 
 
 def prepare(
-    structures: Callable[[OnError], Iterable[Structure]],
+    structures: Source,
     folder: Path,
     *,
-    name: str,
     assign: Callable[[PackWriter], tuple[NDArray[np.integer], dict[str, Any]]],
     hydrogens: bool = True,
     overwrite: bool = False,
@@ -77,9 +59,8 @@ def prepare(
     """Pack what a source yields.
 
     Args:
-        structures: Called with an error callback; yields the structures.
-        folder: Where the data set goes.
-        name: Its name.
+        structures: Where the structures come from.
+        folder: Where the data set goes; its last part is the name.
         assign: Called when all structures are added; gives their split codes and more entries for meta.json.
         hydrogens: False drops hydrogen atoms.
         overwrite: Replace an existing data set.
@@ -91,19 +72,19 @@ def prepare(
         OutputError: The folder exists or the disk is full.
     """
     skipped = Skipped()
-    with PackWriter(folder, name=name, overwrite=overwrite) as writer:
+    with PackWriter(folder, name=folder.name, overwrite=overwrite) as writer:
         for index, structure in enumerate(_heavy(structures(skipped.add), hydrogens)):
             try:
                 writer.add(structure)
             except InputError as error:
-                skipped.add(index, f"{error} ({structure.name})" if structure.name else str(error), str(error))
+                skipped.add(index, f"{error}: {structure.name or 'without a name'}")
             if progress is not None and index % 256 == 0:
                 progress(index + 1, total)
         if progress is not None:
             progress(len(writer), len(writer))
         if not len(writer):
-            raise InputError(f"nothing to pack for {name}: {_reasons(skipped)}")
-        notes = {"total": skipped.total, "reasons": dict(skipped.reasons), "examples": skipped.examples}
+            raise InputError(f"nothing to pack for {folder.name}: {_reasons(skipped)}")
+        notes = {"total": skipped.total, "reasons": dict(skipped.counts), "examples": list(skipped.examples.values())}
         codes, meta = assign(writer)
         fingerprint = writer.finish(codes, {**meta, "skipped": notes})
         return Prepared(folder, fingerprint, len(writer), skipped)
@@ -117,5 +98,4 @@ def _heavy(structures: Iterable[Structure], hydrogens: bool) -> Iterator[Structu
 def _reasons(skipped: Skipped) -> str:
     if not skipped.total:
         return "the source is empty"
-    counts = ", ".join(f"{count} x {reason}" for reason, count in skipped.reasons.most_common())
-    return f"all {skipped.total} records were skipped ({counts}); first, {skipped.examples[0]}"
+    return f"all {skipped.total} records were skipped: {'; '.join(skipped.lines())}"

@@ -9,11 +9,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.datasets.download import RemoteFile
 from molgen.errors import InputError, MissingError
 
 MOLECULES = 133_885
 EXCLUDED = 3_054
 TRAIN = 100_000
+ARCHIVE = RemoteFile(
+    "https://springernature.figshare.com/ndownloader/files/3195389",
+    "dsgdb9nsd.xyz.tar.bz2",
+    "md5:ad1ebd51ee7f5b3a6e32e974e5d54012",
+)
+UNCHARACTERISED = RemoteFile(
+    "https://springernature.figshare.com/ndownloader/files/3195404",
+    "uncharacterized.txt",
+    "md5:a361887bacb427b8a0ce7903d92a53b4",
+)
+UNITS = {
+    **dict.fromkeys(("A", "B", "C"), "GHz"),
+    "mu": "D",
+    "alpha": "bohr^3",
+    "r2": "bohr^2",
+    **dict.fromkeys(("homo", "lumo", "gap", "zpve", "U0", "U", "H", "G"), "Ha"),
+    "Cv": "cal/(mol K)",
+    "atomization_g4mp2": "Ha",
+}
+"""Units of the original distribution's properties (Ramakrishnan et al. 2014, table 3) and of G4MP2 atomisation energies."""
 ABOUT: dict[str, Any] = {
     "title": "QM9",
     "level": "B3LYP/6-31G(2df,p) equilibrium geometries",
@@ -55,7 +76,7 @@ def edm_split(excluded: NDArray[np.integer]) -> dict[str, NDArray[np.int64]]:
         excluded: 1-based GDB indices of the uncharacterised molecules.
     """
     included = np.setdiff1d(np.arange(1, MOLECULES + 1), excluded)
-    order = included[np.random.RandomState(0).permutation(len(included))]  # noqa: NPY002 - the split is defined by it
+    order = included[np.random.RandomState(0).permutation(len(included))]
     test = len(included) // 10
     return {"train": order[:TRAIN], "valid": order[TRAIN : len(order) - test], "test": order[len(order) - test :]}
 
@@ -65,4 +86,5 @@ def split_codes(gdb_index: NDArray[np.integer], excluded: NDArray[np.integer]) -
     code = np.full(MOLECULES + 1, -1, dtype=np.int8)
     for value, members in enumerate(edm_split(excluded).values()):
         code[members] = value
-    return code[gdb_index]
+    codes: NDArray[np.int8] = code[gdb_index]
+    return codes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from molgen.datasets.layout import SPLITS
 from molgen.datasets.packing import PackWriter
-from molgen.datasets.prepare import OnError, Prepared, Progress, prepare
-from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, read_excluded, split_codes
-from molgen.errors import InputError, MissingError
+from molgen.datasets.prepare import OnError, Prepared, Progress, Source, prepare
+from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, UNITS, read_excluded, split_codes
+from molgen.errors import MissingError
 from molgen.structure import Structure
 
 GDB_NAME = re.compile(r"(?:gdb|dsgdb9nsd)[ _]0*(\d+)", re.IGNORECASE)
-LEFT_OUT = "uncharacterised molecule, left out of QM9's 130,831 on purpose"
 
 
 def gdb_index(structure: Structure) -> int | None:
@@ -53,12 +52,11 @@ def codes_for(source: Path, excluded: Path | None, arrays: dict[str, NDArray] | 
 
 
 def prepare_qm9(
-    structures: Callable[[OnError], Iterable[Structure]],
+    structures: Source,
     folder: Path,
     *,
     codes: NDArray[np.int8],
     source: str,
-    units: dict[str, str],
     hydrogens: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -70,7 +68,6 @@ def prepare_qm9(
         folder: Where the data set goes; its last part is the name.
         codes: From :func:`codes_for`.
         source: Where the molecules come from, for meta.json.
-        units: Unit of each property, for meta.json.
         hydrogens: False drops hydrogen atoms.
         overwrite: Replace an existing data set.
         progress: Called with (done, total).
@@ -79,38 +76,46 @@ def prepare_qm9(
         InputError: The source holds no molecule of QM9.
         OutputError: The folder exists or the disk is full.
     """
+    identify = _Identify(codes)
 
     def assign(writer: PackWriter) -> tuple[NDArray[np.integer], dict[str, Any]]:
         split = codes[writer.column("gdb_index").astype(np.int64)]
         test = (MOLECULES - EXCLUDED) // 10
         expected = dict(zip(SPLITS, (TRAIN, MOLECULES - EXCLUDED - TRAIN - test, test), strict=True))
         missing = {key: count - int((split == code).sum()) for code, (key, count) in enumerate(expected.items())}
-        meta = {"about": ABOUT, "source": source, "hydrogens": hydrogens, "expected": expected, "missing": missing}
-        return split, {**meta, "units": units}
+        units = {key: unit for key, unit in UNITS.items() if np.isfinite(writer.column(key)).any()}
+        counts = {"expected": expected, "missing": missing, "uncharacterised": identify.uncharacterised}
+        return split, {"about": ABOUT, "source": source, "hydrogens": hydrogens, "units": units, **counts}
 
     return prepare(
-        lambda on_error: _identified(structures(on_error), codes, on_error),
+        lambda on_error: identify(structures(on_error), on_error),
         folder,
-        name=folder.name,
         assign=assign,
         hydrogens=hydrogens,
         overwrite=overwrite,
-        total=MOLECULES - EXCLUDED,
+        total=MOLECULES,
         progress=progress,
     )
 
 
-def _identified(structures: Iterable[Structure], codes: NDArray[np.int8], on_error: OnError) -> Iterator[Structure]:
-    """Molecules that belong to a split, once each, named ``gdb_<index>``."""
-    seen = np.zeros(len(codes), dtype=bool)
-    for record, structure in enumerate(structures):
-        index = gdb_index(structure)
-        if index is None:
-            on_error(record, f"no GDB index: neither a property gdb_index nor a name like gdb_17 ({structure.name!r})")
-        elif codes[index] < 0:
-            on_error(record, f"{LEFT_OUT}: gdb_{index}")
-        elif seen[index]:
-            on_error(record, f"GDB index seen before: gdb_{index}")
-        else:
-            seen[index] = True
-            yield structure.replace(name=f"gdb_{index}", properties={**structure.properties, "gdb_index": index})
+class _Identify:
+    """Passes on the molecules that belong to a split, once each, named ``gdb_<index>``; counts the uncharacterised."""
+
+    def __init__(self, codes: NDArray[np.int8]) -> None:
+        self.codes, self.uncharacterised = codes, 0
+
+    def __call__(self, structures: Iterable[Structure], on_error: OnError) -> Iterator[Structure]:
+        seen = np.zeros(len(self.codes), dtype=bool)
+        for record, structure in enumerate(structures):
+            index = gdb_index(structure)
+            if index is None:
+                on_error(record, f"no GDB index: no property gdb_index, no name like gdb_17 ({structure.name!r})")
+            elif seen[index]:
+                on_error(record, f"repeated GDB index: gdb_{index}")
+            elif self.codes[index] < 0:
+                seen[index] = True
+                self.uncharacterised += 1
+            else:
+                seen[index] = True
+                values = {key.removesuffix("_Ha"): value for key, value in structure.properties.items()}
+                yield structure.replace(name=f"gdb_{index}", properties={**values, "gdb_index": index})

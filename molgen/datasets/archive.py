@@ -1,0 +1,112 @@
+"""Archives (tar, tar.gz, tar.bz2, tar.xz, zip) and folders of xyz files as a source, read member by member."""
+
+from __future__ import annotations
+
+import lzma
+import os
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from molgen.errors import InputError
+from molgen.io import xyz
+from molgen.io.records import BadRecord
+from molgen.structure import Structure
+
+SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".zip")
+XYZ = (".xyz", ".extxyz")
+NOTES = ("", ".txt", ".md")
+"""Files that accompany a distribution and hold no structures."""
+
+Member = tuple[str, bytes]
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path's name says that it is an archive."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def archive_structures(path: Path, on_error: Callable[[int, str], None]) -> Iterator[Structure]:
+    """The structures of all xyz files in an archive or folder, in the order of the archive or of the file names.
+
+    The name of a structure starts with its file's stem.
+
+    Args:
+        path: An archive or a folder.
+        on_error: Called with (record number from 0, reason) for each record that cannot be read.
+
+    Raises:
+        InputError: The archive itself is damaged or truncated, or is not what its name says.
+    """
+    record = 0
+    for name, content in _members(path):
+        stem, suffix = os.path.splitext(PurePosixPath(name).name)
+        if stem.startswith(".") or suffix.lower() in NOTES:
+            continue
+        if suffix.lower() not in XYZ:
+            on_error(record, f"not an xyz file: {name}")
+            record += 1
+            continue
+        for result in _records(stem, content):
+            if isinstance(result, BadRecord):
+                kind, _, detail = result.reason.partition(": ")
+                on_error(record, f"{kind}: {name}, {detail}")
+            else:
+                yield result
+            record += 1
+
+
+def _records(stem: str, content: bytes) -> Iterator[Structure | BadRecord]:
+    if not content.strip():
+        yield BadRecord("empty file: no lines")
+    for result in xyz.records(iter(content.decode("utf-8", errors="replace").splitlines())):
+        if isinstance(result, BadRecord) or result.name in stem:
+            yield result if isinstance(result, BadRecord) else result.replace(name=stem)
+        else:
+            yield result.replace(name=f"{stem} {result.name}")
+
+
+def _members(path: Path) -> Iterator[Member]:
+    try:
+        if path.is_dir():
+            yield from _folder_members(path)
+        elif path.suffix.lower() == ".zip":
+            yield from _zip_members(path)
+        else:
+            yield from _tar_members(path)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise InputError(
+            f"{path} is truncated, damaged or not the archive its name says: {error or 'it ends too early'}",
+            hint="get the file again and compare its checksum with the publisher's",
+        ) from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _folder_members(path: Path) -> Iterator[Member]:
+    for file in sorted(path.rglob("*")):
+        if file.is_file():
+            yield str(file.relative_to(path)), file.read_bytes()
+
+
+def _zip_members(path: Path) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if not member.is_dir():
+                yield member.filename, archive.read(member)
+
+
+def _tar_members(path: Path) -> Iterator[Member]:
+    with tarfile.open(path, "r|*") as archive:
+        for member in _all_of(archive):
+            if member.isfile() and (file := archive.extractfile(member)) is not None:
+                yield member.name, file.read()
+
+
+def _all_of(archive: tarfile.TarFile) -> Iterable[tarfile.TarInfo]:
+    """The members in order; a stream would otherwise remember every one that it passed."""
+    for member in archive:
+        yield member
+        archive.members = []  # type: ignore[attr-defined]
