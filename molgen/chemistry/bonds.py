@@ -1,7 +1,7 @@
 """Bonds from distances by EDM's lookup (Hoogeboom et al. 2022), vectorised over pairs and molecules; numpy only.
 
-A pair at distance d pm has order 1 if d < L1 + 10; then 2 if also d < L2 + 5; then 3 if also d < L3 + 3. Comparisons are
-strict and nested, distances are float64, and no bond is found for pairs without a tabulated length.
+A pair at distance d pm has order 1 if d < L1 + 10; then 2 if also d < L2 + 5; then 3 if also d < L3 + 3. Comparisons
+are strict and nested, distances are float64, and no bond is found for pairs without a tabulated length.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Molecules rebuilt from found bonds, as EDM's validity does it: no formal charges, no radicals, RDKit's own sanitisation."""
+"""Molecules rebuilt from found bonds, as EDM's validity does it: no formal charges, RDKit's own sanitisation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rdkit import Chem
 
 from molgen.chemistry.bonds import BondList
 
-BOND_TYPES = (None, Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
+BOND_TYPES = (Chem.BondType.ZERO, Chem.BondType.SINGLE, Chem.BondType.DOUBLE, Chem.BondType.TRIPLE)
 
 
 def rebuild_molecules(numbers: NDArray, bonds: BondList, sizes: NDArray) -> Iterator[Chem.RWMol]:

@@ -40,7 +40,8 @@ class EdmTables:
 
     def stable(self, numbers: NDArray, valences: NDArray) -> NDArray[np.bool_]:
         """Which atoms have an allowed sum of bond orders; both arguments and the result have shape ``(A,)``."""
-        return self.allowed[table_rows(numbers), np.minimum(valences, MAX_VALENCE)]
+        result: NDArray[np.bool_] = self.allowed[table_rows(numbers), np.minimum(valences, MAX_VALENCE)]
+        return result
 
     def valences(self, number: int) -> list[int]:
         """Sums of bond orders at which element ``number`` is stable; empty if the table does not know it."""
@@ -48,7 +49,7 @@ class EdmTables:
 
 
 def table_rows(numbers: NDArray | np.int64) -> NDArray[np.int64]:
-    """Atomic numbers as rows of the tables: what is no element becomes 0, which bonds to nothing and is never stable."""
+    """Atomic numbers as rows of the tables: anything else becomes 0, which never bonds and is never stable."""
     z = np.asarray(numbers, np.int64)
     return np.where((z > 0) & (z < NUM_ELEMENTS), z, 0)
 
@@ -63,7 +64,7 @@ def edm_tables() -> EdmTables:
     allowed = np.zeros((NUM_ELEMENTS, MAX_VALENCE + 1), bool)
     for row in _rows("edm_valences.csv"):
         allowed[NUMBERS[row["element"]], [int(v) for v in row["valences"].split()]] = True
-    return EdmTables(thresholds=thresholds, allowed=allowed, known=allowed.any(axis=1))
+    return EdmTables(thresholds=thresholds, allowed=allowed, known=np.asarray(allowed.any(axis=1)))
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:

@@ -62,7 +62,7 @@ def score(
     if summary.unreadable.count:
         first = summary.unreadable.first[0]
         raise PartialError(
-            f"{summary.unreadable.count} of {summary.n} records could not be scored; they count as failures; the first: "
+            f"{summary.unreadable.count} of {summary.n} records could not be scored and count as failures; the first: "
             f"{first.source}, {first.reason}",
             hint="--out FILE.csv lists every record with its reason",
         )

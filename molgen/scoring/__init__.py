@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +22,8 @@ def score(
     """Score molecules.
 
     Args:
-        structures: A file (``"out.sdf"``), a data set (``"qm9:test"``), an AtomBatch, or one or many Structure, RDKit Mol
-            (with a conformer), ASE Atoms or pymatgen objects.
+        structures: A file (``"out.sdf"``), a data set (``"qm9:test"``), an AtomBatch, or one or many Structure, RDKit
+            Mol (with a conformer), ASE Atoms or pymatgen objects.
         protocol: Name of the protocol.
         reference: Training molecules for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``.
         workers: Processes; -1 for one per core.
@@ -67,7 +67,11 @@ def _structure(item: Any) -> Structure:
 
     if isinstance(item, Structure):
         return item
-    converters = {"rdkit": convert.from_rdkit, "ase": convert.from_ase, "pymatgen": convert.from_pymatgen}
+    converters: dict[str, Callable[[Any], Any]] = {
+        "rdkit": convert.from_rdkit,
+        "ase": convert.from_ase,
+        "pymatgen": convert.from_pymatgen,
+    }
     library = _library(item)
     if library not in converters:
         raise TypeError(
@@ -78,6 +82,6 @@ def _structure(item: Any) -> Structure:
 
 
 def _library(item: Any) -> str:
-    """Which library a single structure comes from; empty for anything else. A class of the user's own counts by its base."""
+    """The library whose class (or whose class's base) a single structure is; empty for anything else."""
     roots = {base.__module__.partition(".")[0] for base in type(item).__mro__}
     return next((name for name in ("molgen", "rdkit", "ase", "pymatgen") if name in roots), "")

@@ -1,9 +1,9 @@
-"""EDM's protocol (Hoogeboom et al. 2022): stability, validity, uniqueness and novelty on bonds looked up from distances.
+"""EDM's protocol (Hoogeboom et al. 2022): stability, validity, uniqueness and novelty on bonds found by distance.
 
-Atom stability: atoms whose sum of bond orders is allowed / all atoms. Molecule stability: molecules with only such atoms /
-all molecules, connected or not. Validity: molecules that RDKit sanitises without charges / all; each stands for the SMILES
-of its largest fragment. Uniqueness: different SMILES / valid. Novelty: different SMILES that the training set, rebuilt by
-the same lookup, does not have / different SMILES.
+Atom stability: atoms whose sum of bond orders is allowed / all atoms. Molecule stability: molecules with only such
+atoms / all molecules, connected or not. Validity: molecules that RDKit sanitises without charges / all; each stands for
+the SMILES of its largest fragment. Uniqueness: different SMILES / valid. Novelty: different SMILES that the training
+set, rebuilt by the same lookup, does not have / different SMILES.
 """
 
 from __future__ import annotations

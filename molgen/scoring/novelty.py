@@ -1,7 +1,7 @@
 """The molecules that novelty is measured against, as sorted 64-bit hashes of canonical SMILES.
 
-As in EDM's code, each training molecule is rebuilt from its coordinates by the same lookup, and its SMILES is that of the
-whole molecule, pieces and all; molecules that RDKit cannot sanitise are left out.
+As in EDM's code, each training molecule is rebuilt from its coordinates by the same lookup, and its SMILES is that of
+the whole molecule, pieces and all; molecules that RDKit cannot sanitise are left out.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Rate:
 
 
 def wilson_interval(value: float, trials: float) -> tuple[float, float]:
-    """Wilson's 95 % interval for a proportion ``value`` seen in ``trials`` (a positive, possibly fractional, number)."""
+    """Wilson's 95 % interval of a proportion ``value`` seen in ``trials`` > 0, which need not be whole."""
     z2 = Z_95 * Z_95
     centre = (value + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z_95 * sqrt(value * (1 - value) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
@@ -65,10 +65,10 @@ def wilson_interval(value: float, trials: float) -> tuple[float, float]:
 class ClusteredCount:
     """Passes among units that come in clusters (atoms in molecules), added up in constant memory.
 
-    The units of one cluster fail together, so counting them as independent makes the interval too narrow. The rate stays
-    passes / units; its interval is Wilson's with the effective number of trials ``p (1 - p) / v``, where ``v`` is the
-    linearised between-cluster variance of the ratio (Kish, Survey Sampling, 1965; Korn and Graubard 1998). It is never
-    more than the number of units, and it is the number of clusters where every unit, or none, passed.
+    The units of one cluster fail together, so counting them as independent makes the interval too narrow. The rate
+    stays passes / units; its interval is Wilson's with the effective number of trials ``p (1 - p) / v``, where ``v`` is
+    the linearised between-cluster variance of the ratio (Kish, Survey Sampling, 1965; Korn and Graubard 1998). It is
+    never more than the number of units, and it is the number of clusters where every unit, or none, passed.
     """
 
     def __init__(self) -> None:

@@ -126,7 +126,7 @@ def _problem(item: Structure | BadRecord) -> str:
 
 
 def map_chunks(function: Callable[[Chunk], T], records: Iterable[Record], workers: int = 1) -> Iterator[T]:
-    """``function`` of every chunk, in order, in this process or in ``workers`` processes; only a few chunks are in flight.
+    """``function`` of every chunk, in order, here or in ``workers`` processes; only a few chunks are in flight.
 
     Args:
         function: A function that joblib can send to another process.

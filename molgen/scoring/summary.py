@@ -121,7 +121,8 @@ class Summary:
         aligned = [
             f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in lines
         ]
-        title = f"protocol {self.protocol}, table {self.table}: {self.n:,} records from {', '.join(self.sources) or 'nothing'}"
+        sources = ", ".join(self.sources) or "nothing"
+        title = f"protocol {self.protocol}, table {self.table}: {self.n:,} records from {sources}"
         reference = []
         if self.reference is not None:
             fingerprint = str(self.reference["fingerprint"])[:16]
