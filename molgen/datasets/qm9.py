@@ -34,7 +34,7 @@ UNITS = {
     "Cv": "cal/(mol K)",
     "atomization_g4mp2": "Ha",
 }
-"""Units of the original distribution's properties (Ramakrishnan et al. 2014, table 3) and of G4MP2 atomisation energies."""
+"""Units of the original properties (Ramakrishnan et al. 2014, table 3) and of G4MP2 atomisation energies."""
 ABOUT: dict[str, Any] = {
     "title": "QM9",
     "level": "B3LYP/6-31G(2df,p) equilibrium geometries",
