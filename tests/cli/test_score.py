@@ -1,0 +1,199 @@
+"""`molgen score` as a user runs it: table, JSON, rows, exit codes, garbage."""
+
+import csv
+import errno
+import gzip
+import json
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from molgen import io
+from molgen.cli.app import app
+from molgen.scoring.rows_csv import COLUMNS, RowsFile
+from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE
+
+METRICS = ["atom_stability", "molecule_stability", "validity", "uniqueness", "novelty"]
+
+
+@pytest.fixture
+def sample(tmp_path):
+    path = tmp_path / "out.sdf"
+    io.write(path, [METHANE, METHANE, AMMONIUM, CARBON_DIOXIDE])
+    return path
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["score", *map(str, arguments)])
+
+
+def rows_of(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_json_document(sample, tmp_path):
+    io.write(tmp_path / "known.xyz", [METHANE])
+    done = run(sample, "--protocol", "edm", "--reference", tmp_path / "known.xyz", "--json")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert (document["protocol"], document["n"], document["table"]) == ("edm", 4, "edm-lookup-1")
+    for metric in METRICS:
+        assert set(document[metric]) == {"value", "numerator", "denominator", "low", "high"}
+        assert 0 <= document[metric]["low"] <= document[metric]["value"] <= document[metric]["high"] <= 1
+        assert metric in document["definitions"]
+    counts = {m: (document[m]["numerator"], document[m]["denominator"]) for m in METRICS}
+    assert counts == {
+        "atom_stability": (17, 18),
+        "molecule_stability": (3, 4),
+        "validity": (3, 4),
+        "uniqueness": (2, 3),
+        "novelty": (1, 2),
+    }
+    assert document["reference"]["name"] == "known.xyz"
+    assert document["sources"] == {str(sample): 4}
+    assert document["unreadable"] == {"count": 0, "first": []}
+
+
+def test_table_shows_counts_and_intervals(sample):
+    done = run(sample)
+    assert done.exit_code == 0
+    line = next(line for line in done.stdout.splitlines() if line.startswith("molecule stability"))
+    assert line.split() == ["molecule", "stability", "75.00", "%", "3", "/", "4", "30.06", "to", "95.44", "%"]
+    assert "no reference given" in done.stdout
+
+
+def test_novelty_is_null_without_reference(sample):
+    document = json.loads(run(sample, "--json").stdout)
+    assert document["novelty"] is None
+    assert any("novelty" in note for note in document["notes"])
+
+
+def test_rows(sample, tmp_path):
+    out = tmp_path / "rows.csv"
+    assert run(sample, "--out", out).exit_code == 0
+    rows = rows_of(out)
+    assert list(rows[0]) == COLUMNS
+    assert [row["index"] for row in rows] == list("0123")
+    assert [row["valid"] for row in rows] == ["true", "true", "false", "true"]
+    assert [row["unique"] for row in rows] == ["true", "false", "", "true"]
+    assert rows[2]["reason"].startswith("atom 0 N has valence 4, allowed 3; sanitisation:")
+    assert rows[3]["smiles"] == "O=C=O"
+    assert rows[0]["source"] == str(sample)
+
+
+def test_many_files_and_formats_are_one_set(sample, tmp_path):
+    io.write(tmp_path / "b.xyz.gz", [ACETYLENE, AMMONIA])
+    document = json.loads(run(sample, tmp_path / "b.xyz.gz", "--json", "--workers", "2").stdout)
+    assert document["n"] == 6
+    assert list(document["sources"].values()) == [4, 2]
+
+
+def test_bad_records_count_as_failures_and_give_exit_code_5(sample, tmp_path):
+    text = sample.read_text()
+    first, rest = text.split("$$$$\n", 1)
+    broken = first.replace(first.splitlines()[4][:10], "       nan", 1)
+    (tmp_path / "bad.sdf").write_text(f"{broken}$$$$\n{first.replace(' C  ', ' Qq ', 1)}$$$$\n{rest}")
+    out = tmp_path / "rows.csv"
+    done = run(tmp_path / "bad.sdf", "--json", "--out", out)
+    assert done.exit_code == 5
+    document = json.loads(done.stdout)
+    assert document["n"] == document["validity"]["denominator"] == 5
+    assert document["unreadable"]["count"] == 2
+    reasons = [record["reason"] for record in document["unreadable"]["first"]]
+    assert "record 1" in reasons[0]
+    assert "not finite" in reasons[0]
+    assert "record 2" in reasons[1]
+    assert "Qq" in reasons[1]
+    assert "2 of 5 records" in done.stderr
+    assert [bool(row["reason"].startswith("unreadable")) for row in rows_of(out)] == [True, True, False, False, False]
+
+
+def test_truncated_gzip_keeps_what_could_be_read(tmp_path):
+    path = tmp_path / "out.xyz.gz"
+    rng = np.random.default_rng(0)
+    io.write(path, [METHANE.replace(positions=METHANE.positions + rng.normal(0, 0.01, (5, 3))) for _ in range(400)])
+    plain = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(plain)[:-2000])
+    done = run(path, "--json")
+    assert done.exit_code == 5
+    document = json.loads(done.stdout)
+    assert 100 < document["validity"]["numerator"] < 400
+    assert "truncated" in document["unreadable"]["first"][-1]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["{sample}", "--protocol", "emd"], 3, ["unknown scoring protocol 'emd'", "'edm'"]),
+        (["{folder}/empty.sdf"], 3, ["empty.sdf is empty"]),
+        (["{folder}/nothing.sdf"], 4, ["nothing.sdf"]),
+        (["{sample}", "--reference", "{folder}/nothing"], 4, ["nothing"]),
+        (["{sample}", "--reference", "{folder}"], 4, ["training_hashes.npy"]),
+        (["{sample}", "--out", "{folder}/no/rows.csv"], 6, ["rows.csv"]),
+        (["{sample}", "--out", "{sample}"], 3, ["one of the files to score"]),
+        (["{folder}/notes.docx"], 3, ["notes.docx"]),
+        (["{sample}", "--workers", "0"], 2, ["--workers"]),
+        ([], 2, ["FILES"]),
+    ],
+)
+def test_errors_are_sentences_with_their_exit_code(sample, tmp_path, arguments, code, words):
+    (tmp_path / "empty.sdf").touch()
+    (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04")
+    before = sample.read_bytes()
+    done = run(*[text.format(sample=sample, folder=tmp_path) for text in arguments])
+    assert done.exit_code == code, done.stderr
+    assert all(word in done.stderr for word in words), done.stderr
+    assert done.stdout == ""
+    assert sample.read_bytes() == before
+
+
+def test_garbage_is_never_a_traceback(tmp_path):
+    rng = np.random.default_rng(3)
+    for suffix in ("sdf", "xyz", "extxyz", "sdf.gz"):
+        path = tmp_path / f"garbage.{suffix}"
+        path.write_bytes(rng.integers(0, 256, 5000, dtype=np.uint8).tobytes())
+        done = run(path)
+        assert done.exit_code in (3, 5), (suffix, done.stderr)
+        assert str(path.name) in done.stderr
+
+
+def test_full_disk_is_exit_code_6_and_keeps_the_rows_so_far(sample, tmp_path, monkeypatch):
+    out = tmp_path / "rows.csv"
+    write = RowsFile.write
+
+    class FullDisk:
+        def __init__(self, writer):
+            self.writer, self.left = writer, 2
+
+        def writerow(self, row):
+            self.left -= 1
+            if self.left < 0:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            self.writer.writerow(row)
+
+    def limited(table, row):
+        if not isinstance(table._writer, FullDisk):
+            table._writer = FullDisk(table._writer)
+        write(table, row)
+
+    monkeypatch.setattr(RowsFile, "write", limited)
+    done = run(sample, "--out", out)
+    assert done.exit_code == 6
+    assert "no space left" in done.stderr
+    assert len(rows_of(out)) == 2
+
+
+def test_interrupting_keeps_the_rows_so_far(sample, tmp_path, monkeypatch):
+    out = tmp_path / "rows.csv"
+    write = RowsFile.write
+
+    def interrupted(table, row):
+        if row.index == 3:
+            raise KeyboardInterrupt
+        write(table, row)
+
+    monkeypatch.setattr(RowsFile, "write", interrupted)
+    assert run(sample, "--out", out).exit_code == 130
+    assert len(rows_of(out)) == 3
