@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -108,8 +108,12 @@ def from_pymatgen(objects: Any) -> Any:
         InputError: A site is disordered.
     """
 
+    from pymatgen.core.structure import SiteCollection
+
     # SiteCollection is itself a sequence (of sites), so it must be told from a list first.
-    return [_from_pymatgen(item) for item in ([objects] if single else objects)]
+    if isinstance(objects, SiteCollection):
+        return _from_pymatgen(cast(Any, objects))
+    return [_from_pymatgen(item) for item in objects]
 
 
 def _each(function: Callable[[Any], Item], objects: Any) -> Item | list[Item]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 from molgen.errors import InputError
 from molgen.io.records import BadRecord, Record, one_line
@@ -29,32 +31,38 @@ def cif_records(lines: Iterator[str]) -> Iterator[Record]:
 def _read_block(block: list[str]) -> Record:
     from pymatgen.io.cif import CifParser
 
-    from molgen.convert import from_pymatgen
+    def parse() -> Crystal:
+        return CifParser.from_str("\n".join(block)).parse_structures(primitive=False)[0]
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            crystals = CifParser.from_str("\n".join(block)).parse_structures(primitive=False)
-            name = next((row[5:].strip() for row in block if row.lower().startswith("data_")), "")
-            return from_pymatgen(crystals[0]).replace(name=name)
-        except Exception as error:  # pymatgen raises whatever its dictionaries raise
-            return BadRecord(f"malformed CIF block: {type(error).__name__}: {one_line(str(error))}")
+    name = next((row[5:].strip() for row in block if row.lower().startswith("data_")), "")
+    return _record(parse, "malformed CIF block", name)
 
 
 def poscar_records(lines: Iterator[str]) -> Iterator[Record]:
     """The one structure of a POSCAR or CONTCAR; the comment line is its name."""
     from pymatgen.io.vasp.inputs import Poscar
 
+    rows = list(lines)
+    if any(row.strip() for row in rows):
+        yield _record(lambda: Poscar.from_str("\n".join(rows)).structure, "malformed POSCAR", rows[0].strip())
+
+
+def _record(parse: Callable[[], Crystal], kind: str, name: str) -> Record:
     from molgen.convert import from_pymatgen
 
-    rows = list(lines)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            poscar = Poscar.from_str("\n".join(rows))
-            yield from_pymatgen(poscar.structure).replace(name=rows[0].strip())
-        except Exception as error:  # as above
-            yield BadRecord(f"malformed POSCAR: {type(error).__name__}: {one_line(str(error))}")
+            crystal = parse()
+        except Exception as error:  # pymatgen raises whatever its dictionaries and arrays raise
+            return BadRecord(f"{kind}: {type(error).__name__}: {one_line(str(error))}")
+    try:
+        structure = from_pymatgen(crystal).replace(name=name)
+    except InputError as error:
+        return BadRecord(f"not an ordered crystal: {error}")
+    if not np.isfinite(structure.positions).all():
+        return BadRecord(f"coordinates are not finite: in {name or 'the only block'}")
+    return structure
 
 
 def encode_cif(structure: Structure) -> str:

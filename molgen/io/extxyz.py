@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from molgen.elements import SYMBOLS
+from molgen.errors import InputError
 from molgen.io.atom_rows import parse_atom_rows
 from molgen.io.records import RecordError, Scalar, check_finite, format_scalar, one_line, parse_scalar
 from molgen.structure import Structure
@@ -120,9 +121,12 @@ def _parse_with_ase(body: list[str], line: int) -> Structure:
     text = "\n".join([str(len(body) - 1), *body, ""])
     try:
         atoms: Any = ase.io.read(StringIO(text), format="extxyz")
-        structure: Structure = from_ase(atoms)
     except Exception as error:  # ASE's parser raises whatever its dictionaries and arrays raise
         raise RecordError("malformed extxyz frame", f"line {line}: {type(error).__name__}: {error}") from error
+    try:
+        structure: Structure = from_ase(atoms)
+    except InputError as error:
+        raise RecordError("unknown element", f"frame at line {line}: {error}") from error
     check_finite(structure.positions, line + 1)
     return structure
 

@@ -87,7 +87,7 @@ class Writer:
         """
         if self.format.single and self.count:
             raise InputError(
-                f"{self.path}: this format holds one structure per file", hint="write to .sdf, .extxyz or .cif"
+                f"one structure per file: {self.path.name} holds no more", hint="write to .sdf, .extxyz or .cif"
             )
         if not len(structure):
             raise InputError("no atoms: there is nothing to write")

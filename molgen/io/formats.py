@@ -41,7 +41,7 @@ FORMATS: dict[str, Format] = {
     "smiles": Format((".smi", ".smiles"), smiles.records, smiles.encode_smiles, frozenset({"charges", "bonds"})),
     "cif": Format((".cif",), crystal.cif_records, crystal.encode_cif, frozenset({"lattice"})),
     "poscar": Format(
-        (".vasp", ".poscar", "POSCAR", "CONTCAR"),
+        (".vasp", ".poscar", ".contcar", "POSCAR", "CONTCAR"),
         crystal.poscar_records,
         crystal.encode_poscar,
         frozenset({"lattice"}),

@@ -44,11 +44,11 @@ def _record(block: list[str], first: int) -> Record:
 def _parse(block: list[str], first: int) -> Structure:
     if len(block) < 4:
         raise RecordError("truncated record", f"line {first}: {len(block)} lines where a header of 4 is needed")
-    is_v3000 = "V3000" in block[3]
-    numbers, positions, charges, bonds = (_v3000 if is_v3000 else _v2000)(block, first)
     end = next((row for row in range(4, len(block)) if block[row].startswith("M  END")), None)
     if end is None:
         raise RecordError("truncated record", f"line {first}: no M  END")
+    table = _v3000 if "V3000" in block[3] else _v2000
+    numbers, positions, charges, bonds = table(block[:end], first)
     unknown = not bonds and block[2].strip() == BONDS_UNKNOWN
     return Structure(
         numbers=np.array(numbers, dtype=np.int64),
@@ -103,8 +103,6 @@ def _v2000(block: list[str], first: int) -> Table:
         bonds.append((i - 1, j - 1, _number(row[6:9], "bond type", line), line))
     overridden = False
     for line, row in enumerate(block[4 + natoms + nbonds :], first + 4 + natoms + nbonds):
-        if row.startswith("M  END"):
-            break
         if row.startswith(("M  CHG", "M  RAD")) and not overridden:
             charges, overridden = [0] * natoms, True
         if row.startswith("M  CHG"):
@@ -125,8 +123,6 @@ def _v3000_lines(block: list[str], first: int) -> Iterator[tuple[int, list[str]]
     """(line number, words) of each V30 line, with continuation lines (a trailing hyphen) joined."""
     pending = ""
     for line, row in enumerate(block[4:], first + 4):
-        if row.startswith("M  END"):
-            return
         if not row.startswith("M  V30 "):
             continue
         text = pending + row[7:]

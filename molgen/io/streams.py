@@ -105,13 +105,17 @@ class RecordFile:
             while rest:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
-            with suppress(OSError):
-                self._file.truncate(start)
+            self._cut(start)
             raise OutputError.from_os_error(error, self.path) from error
         except BaseException:  # Ctrl-C: undo the half record; close() writes the chunk again
-            self._file.truncate(start)
+            self._cut(start)
             self._pending, self._pending_bytes = chunk, sum(map(len, chunk))
             raise
+
+    def _cut(self, size: int) -> None:
+        with suppress(OSError):  # devices and pipes cannot be cut
+            self._file.truncate(size)
+            self._file.seek(size)
 
     def close(self) -> None:
         """Flush and close."""
