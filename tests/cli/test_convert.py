@@ -100,3 +100,15 @@ def test_folder_that_does_not_exist(tmp_path):
     result = run(tmp_path / "a.xyz", tmp_path / "no" / "b.sdf")
     assert result.exit_code == 6
     assert "cannot write" in result.stderr
+
+
+def test_split_of_a_packed_data_set(tmp_path):
+    from molgen.datasets.find import open_dataset
+
+    result = run("embedded:test", tmp_path / "b.extxyz.gz")
+    assert result.exit_code == 0
+    data = open_dataset("embedded")
+    written = list(io.read(tmp_path / "b.extxyz.gz"))
+    assert len(written) == len(data.indices("test")) > 0
+    first = data.structure(int(data.indices("test")[0]))
+    assert_same(written[0], first.replace(bonds=None), tolerance=1e-6)
