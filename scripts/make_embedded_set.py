@@ -1,6 +1,6 @@
-"""Makes data/embedded: every small molecule of C, N, O, F and H that the rules below allow, with force-field geometries.
+"""Makes data/embedded: every small molecule of C, N, O, F, H that the rules below allow, with force-field geometries.
 
-    python scripts/make_embedded_set.py --heavy 6 --out data/embedded
+    python scripts/make_embedded_set.py --heavy 5 --out data/embedded
 
 Molecular graphs are grown atom by atom and bond by bond; every rule is inherited by subgraphs, so that growing only
 allowed graphs reaches all of them. data/README.md states the rules and the counts.
@@ -147,7 +147,7 @@ def embed(smiles: str) -> Structure | str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--heavy", type=int, default=6, help="largest number of heavy atoms")
+    parser.add_argument("--heavy", type=int, default=5, help="largest number of heavy atoms")
     parser.add_argument("--out", type=Path, default=Path("data/embedded"))
     parser.add_argument("--overwrite", action="store_true")
     arguments = parser.parse_args()

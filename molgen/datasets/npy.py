@@ -33,7 +33,9 @@ class NpyWriter:
         self.rows += len(block)
 
     def close(self) -> None:
-        """Write the header and close the file."""
+        """Write the header and close the file; does nothing the second time."""
+        if self._file.closed:
+            return
         shape = (self.rows, *self.row_shape)
         text = f"{{'descr': {self.dtype.str!r}, 'fortran_order': False, 'shape': {shape!r}, }}"
         magic = b"\x93NUMPY\x01\x00" + (HEADER_BYTES - 10).to_bytes(2, "little")

@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from array import array
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -148,6 +149,9 @@ class PackWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for writer in (self._numbers, self._positions, self._charges, self._bonds, self._lattice, self._names):
+            with suppress(OSError):
+                writer.close()
         shutil.rmtree(self._work, ignore_errors=True)
 
     def _check(self, structure: Structure) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ Progress = Callable[[int, int | None], None]
 OnError = Callable[[int, str], None]
 Source = Callable[[OnError], Iterable[Structure]]
 """Called with what to tell of each unreadable record (its number from 0, "kind: detail"); yields the others."""
+
+
+Select = Callable[[Structure], Structure | str | None]
+"""What to pack for a structure: it or a changed copy, None to leave it out on purpose, or why it cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ def prepare(
     folder: Path,
     *,
     assign: Callable[[PackWriter], tuple[NDArray[np.integer], dict[str, Any]]],
+    select: Select | None = None,
     hydrogens: bool = True,
     overwrite: bool = False,
     total: int | None = None,
@@ -62,6 +67,7 @@ def prepare(
         structures: Where the structures come from.
         folder: Where the data set goes; its last part is the name.
         assign: Called when all structures are added; gives their split codes and more entries for meta.json.
+        select: Which structures to pack; all of them by default.
         hydrogens: False drops hydrogen atoms.
         overwrite: Replace an existing data set.
         total: Structures to expect, for the progress report.
@@ -71,13 +77,16 @@ def prepare(
         InputError: The source holds nothing usable.
         OutputError: The folder exists or the disk is full.
     """
-    skipped = Skipped()
+    skipped, unreadable = Skipped(), Skipped()
+
+    def on_error(record: int, reason: str) -> None:
+        unreadable.add(record, reason)
+        skipped.add(record, reason)
+
     with PackWriter(folder, name=folder.name, overwrite=overwrite) as writer:
-        for index, structure in enumerate(_heavy(structures(skipped.add), hydrogens)):
-            try:
-                writer.add(structure)
-            except InputError as error:
-                skipped.add(index, f"{error}: {structure.name or 'without a name'}")
+        for index, structure in enumerate(structures(on_error)):
+            if reason := _pack(writer, structure, select, hydrogens):
+                skipped.add(index + unreadable.total, reason)
             if progress is not None and index % 256 == 0:
                 progress(index + 1, total)
         if progress is not None:
@@ -90,9 +99,16 @@ def prepare(
         return Prepared(folder, fingerprint, len(writer), skipped)
 
 
-def _heavy(structures: Iterable[Structure], hydrogens: bool) -> Iterator[Structure]:
-    for structure in structures:
-        yield structure if hydrogens else structure.without_hydrogens()
+def _pack(writer: PackWriter, structure: Structure, select: Select | None, hydrogens: bool) -> str | None:
+    """Add a structure, or say why not ("kind: detail")."""
+    selected = structure if select is None else select(structure)
+    if not isinstance(selected, Structure):
+        return selected
+    try:
+        writer.add(selected if hydrogens else selected.without_hydrogens())
+    except InputError as error:
+        return f"{error}: {selected.name or 'without a name'}"
+    return None
 
 
 def _reasons(skipped: Skipped) -> str:

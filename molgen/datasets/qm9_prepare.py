@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from molgen.datasets.layout import SPLITS
 from molgen.datasets.packing import PackWriter
-from molgen.datasets.prepare import OnError, Prepared, Progress, Source, prepare
+from molgen.datasets.prepare import Prepared, Progress, Source, prepare
 from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, UNITS, read_excluded, split_codes
 from molgen.errors import MissingError
 from molgen.structure import Structure
@@ -88,9 +87,10 @@ def prepare_qm9(
         return split, {"about": ABOUT, "source": source, "hydrogens": hydrogens, "units": units, **counts}
 
     return prepare(
-        lambda on_error: identify(structures(on_error), on_error),
+        structures,
         folder,
         assign=assign,
+        select=identify,
         hydrogens=hydrogens,
         overwrite=overwrite,
         total=MOLECULES,
@@ -99,23 +99,21 @@ def prepare_qm9(
 
 
 class _Identify:
-    """Passes on the molecules that belong to a split, once each, named ``gdb_<index>``; counts the uncharacterised."""
+    """Lets the molecules of a split pass, once each, named ``gdb_<index>``; counts the uncharacterised."""
 
     def __init__(self, codes: NDArray[np.int8]) -> None:
         self.codes, self.uncharacterised = codes, 0
+        self._seen = np.zeros(len(codes), dtype=bool)
 
-    def __call__(self, structures: Iterable[Structure], on_error: OnError) -> Iterator[Structure]:
-        seen = np.zeros(len(self.codes), dtype=bool)
-        for record, structure in enumerate(structures):
-            index = gdb_index(structure)
-            if index is None:
-                on_error(record, f"no GDB index: no property gdb_index, no name like gdb_17 ({structure.name!r})")
-            elif seen[index]:
-                on_error(record, f"repeated GDB index: gdb_{index}")
-            elif self.codes[index] < 0:
-                seen[index] = True
-                self.uncharacterised += 1
-            else:
-                seen[index] = True
-                values = {key.removesuffix("_Ha"): value for key, value in structure.properties.items()}
-                yield structure.replace(name=f"gdb_{index}", properties={**values, "gdb_index": index})
+    def __call__(self, structure: Structure) -> Structure | str | None:
+        index = gdb_index(structure)
+        if index is None:
+            return f"no GDB index: no property gdb_index and no name like gdb_17 ({structure.name!r})"
+        if self._seen[index]:
+            return f"repeated GDB index: gdb_{index}"
+        self._seen[index] = True
+        if self.codes[index] < 0:
+            self.uncharacterised += 1
+            return None
+        values = {key.removesuffix("_Ha"): value for key, value in structure.properties.items()}
+        return structure.replace(name=f"gdb_{index}", properties={**values, "gdb_index": index})
