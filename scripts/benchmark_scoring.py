@@ -2,15 +2,17 @@
 
     OMP_NUM_THREADS=1 python scripts/benchmark_scoring.py qm9:test -n 10000
 
-The structures are written to an SDF and an extended XYZ file first, so that what is timed is what a user does with sampled
-molecules. With --jitter 0.05 the coordinates are disturbed as in a half-trained model's samples.
+The structures are written to an SDF and an extended XYZ file first, so that what is timed is what a user does with
+sampled molecules. With --jitter 0.05 the coordinates are disturbed as in a half-trained model's samples.
 """
 
 import argparse
 import tempfile
 import time
+from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +23,7 @@ from molgen.scoring import score
 from molgen.scoring.edm import score_edm
 
 
-def timed(label, count, function):
+def timed(label: str, count: int, function: Callable[[], Any]) -> Any:
     """Run once, print wall and processor seconds, return the result."""
     wall, cpu = time.perf_counter(), time.process_time()
     result = function()
@@ -30,7 +32,7 @@ def timed(label, count, function):
     return result
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="data set or file to take structures from, for example qm9:test")
     parser.add_argument("-n", type=int, default=10_000, help="number of structures")

@@ -27,7 +27,7 @@ def ring(length, hydrogen_length=1.085, name="benzene"):
 def beside(a, b, distance=10.0, name="two"):
     return Structure(
         numbers=np.concatenate([a.numbers, b.numbers]),
-        positions=np.concatenate([a.positions, b.positions + [distance, 0, 0]]),
+        positions=np.concatenate([a.positions, b.positions + np.array([distance, 0, 0])]),
         name=name,
     )
 

@@ -154,9 +154,10 @@ def test_missing_references(tmp_path):
         Reference.open(tmp_path / "model")
     with pytest.raises(MissingError):
         Reference.open(tmp_path / "nothing")
+    (tmp_path / "file").write_text("")
+    nothing = Reference.from_records([], "r")
     with pytest.raises(OutputError):
-        (tmp_path / "file").write_text("")
-        Reference.from_records([], "r").save(tmp_path / "file" / HASHES_FILE)
+        nothing.save(tmp_path / "file" / HASHES_FILE)
 
 
 def test_unknown_protocol_names_the_nearest():
