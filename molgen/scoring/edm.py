@@ -59,6 +59,7 @@ class EdmScorer:
         self._seen = HashSet()
         self._counts: Counter[str] = Counter()
         self._unknown: Counter[str] = Counter()
+        self._hydrogens = False
         self._sources: Counter[str] = Counter()
         self._unreadable = UnreadableList()
 
@@ -75,6 +76,7 @@ class EdmScorer:
         for scored in map_chunks(score_chunk, records, workers):
             rows = self._with_uniqueness(scored.rows)
             self._unknown.update(scored.unknown_elements)
+            self._hydrogens |= scored.hydrogens
             for row, is_readable in zip(rows, scored.readable, strict=True):
                 self._count(row, is_readable)
                 yield row
@@ -112,10 +114,6 @@ class EdmScorer:
         if self.reference is not None:
             novelty = Rate.wilson(count["novel"], count["unique"])
             novel_yield = Rate.wilson(count["novel"], n)
-        notes = [] if self.reference is not None else ["no reference given: novelty is not defined"]
-        if self._unknown:
-            elements = ", ".join(f"{symbol} ({k} atoms)" for symbol, k in sorted(self._unknown.items()))
-            notes.append(f"table {TABLE} has no valence for {elements}: these structures count as unstable and invalid")
         return Summary(
             protocol=self.name,
             table=TABLE,
@@ -138,8 +136,23 @@ class EdmScorer:
             reference=None if self.reference is None else self.reference.describe(),
             unreadable=self._unreadable,
             unknown_elements=dict(self._unknown),
-            notes=notes,
+            notes=self._notes(),
         )
+
+    def _notes(self) -> list[str]:
+        notes = []
+        if self.reference is None:
+            notes.append("no reference given: novelty is not defined")
+        elif self._counts["valid"] and self.reference.hydrogens is (not self._hydrogens):
+            scored, known = ("with", "without") if self._hydrogens else ("without", "with")
+            notes.append(
+                f"the structures are {scored} hydrogens, reference {self.reference.name} is {known}: their SMILES can "
+                "never agree, so novelty means nothing here"
+            )
+        if self._unknown:
+            elements = ", ".join(f"{symbol} ({k} atoms)" for symbol, k in sorted(self._unknown.items()))
+            notes.append(f"table {TABLE} has no valence for {elements}: these structures count as unstable and invalid")
+        return notes
 
 
 def score_edm(structures: Iterable[Structure], reference: Reference | None = None) -> tuple[Summary, list[Row]]:
@@ -159,11 +172,12 @@ def score_edm(structures: Iterable[Structure], reference: Reference | None = Non
 
 @dataclass(frozen=True)
 class ScoredChunk:
-    """What a worker sends back: rows without uniqueness, which of them were readable, atoms of unknown elements."""
+    """What a worker sends back: rows without uniqueness, which were readable, unknown elements, any hydrogen."""
 
     rows: list[Row]
     readable: list[bool]
     unknown_elements: Counter[str]
+    hydrogens: bool
 
 
 def score_chunk(chunk: Chunk) -> ScoredChunk:
@@ -202,7 +216,7 @@ def score_chunk(chunk: Chunk) -> ScoredChunk:
                 )
             )
     unknown = Counter(_symbol(z) for z in chunk.numbers[~known].tolist())
-    return ScoredChunk(rows, [not problem for problem in chunk.problems], unknown)
+    return ScoredChunk(rows, [not problem for problem in chunk.problems], unknown, bool((numbers == 1).any()))
 
 
 def _unstable(numbers: np.ndarray, valences: np.ndarray, stable: np.ndarray) -> str:

@@ -41,6 +41,7 @@ class Reference:
         table: Version of the lookup tables that rebuilt the molecules; "SMILES" where they were given as SMILES.
         structures: Structures it was made from, or None when that was not recorded.
         unusable: Those that gave no SMILES, or None when that was not recorded.
+        hydrogens: Whether the molecules have explicit hydrogens; None where both forms are held or it was not recorded.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Reference:
     table: str = TABLE
     structures: int | None = None
     unusable: int | None = None
+    hydrogens: bool | None = None
 
     def describe(self) -> dict[str, Any]:
         """Everything but the hashes, with their number under ``distinct``."""
@@ -97,13 +99,15 @@ class Reference:
         progress: Progress | None = None,
     ) -> Reference:
         """Rebuild every structure with the lookup; records that cannot be read or sanitised are counted as unusable."""
-        members, structures, unusable = HashSet(), 0, 0
-        for hashes, size in map_chunks(_whole_molecule_hashes, records, workers):
+        members, structures, unusable, hydrogens = HashSet(), 0, 0, False
+        for hashes, size, any_hydrogen in map_chunks(_whole_molecule_hashes, records, workers):
             members.add(hashes)
             structures, unusable = structures + size, unusable + size - len(hashes)
+            hydrogens = hydrogens or any_hydrogen
             if progress is not None:
                 progress(structures, None)
-        return cls._made(name, members, fingerprint, TABLE, structures, unusable)
+        hashes = members.sorted()
+        return cls(name, hashes, fingerprint or _fingerprint(hashes), TABLE, structures, unusable, hydrogens)
 
     @classmethod
     def from_smiles(cls, smiles: Iterable[str], name: str) -> Reference:
@@ -116,14 +120,8 @@ class Reference:
             hashes = _graph_hashes(text)
             members.add(hashes)
             structures, unusable = structures + 1, unusable + (len(hashes) == 0)
-        return cls._made(name, members, "", "SMILES", structures, unusable)
-
-    @classmethod
-    def _made(
-        cls, name: str, members: HashSet, fingerprint: str, table: str, structures: int, unusable: int
-    ) -> Reference:
         hashes = members.sorted()
-        return cls(name, hashes, fingerprint or _fingerprint(hashes), table, structures, unusable)
+        return cls(name, hashes, _fingerprint(hashes), "SMILES", structures, unusable)
 
     @classmethod
     def _from_file(cls, path: Path, workers: int, progress: Progress | None) -> Reference:
@@ -206,8 +204,8 @@ def write_hashes(
     return reference
 
 
-def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int]:
-    """Hashes of the molecules of a chunk that sanitise, and the number of records."""
+def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int, bool]:
+    """Hashes of the molecules of a chunk that sanitise, the number of records, and whether any atom is a hydrogen."""
     from rdkit import Chem, rdBase
 
     from molgen.chemistry.rebuild import rebuild_molecules, sanitise
@@ -217,12 +215,12 @@ def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int]:
     ends = np.cumsum(chunk.sizes)
     strangers = np.concatenate([[0], np.cumsum(~edm_tables().known[numbers])])
     usable = (chunk.sizes > 0) & (strangers[ends] == strangers[ends - chunk.sizes])
-    hashes = []
+    found = []
     with rdBase.BlockLogs():
         for molecule, is_usable in zip(rebuild_molecules(numbers, bonds, chunk.sizes), usable.tolist(), strict=True):
             if is_usable and not sanitise(molecule):
-                hashes.append(smiles_hash(Chem.MolToSmiles(molecule)))
-    return np.array(hashes, np.uint64), len(chunk)
+                found.append(smiles_hash(Chem.MolToSmiles(molecule)))
+    return np.array(found, np.uint64), len(chunk), bool((numbers == 1).any())
 
 
 def _graph_hashes(smiles: str) -> Hashes:
@@ -258,6 +256,6 @@ def _read_description(path: Path, hashes: Hashes) -> dict[str, Any]:
     with suppress(OSError, ValueError):
         document = json.loads(path.read_text(encoding="utf-8"))
         if isinstance(document, dict) and document.pop("sha256", "") == _fingerprint(hashes):
-            keys = ("name", "fingerprint", "table", "structures", "unusable")
+            keys = ("name", "fingerprint", "table", "structures", "unusable", "hydrogens")
             return {key: document[key] for key in keys} if all(key in document for key in keys) else {}
     return {}

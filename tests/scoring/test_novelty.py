@@ -132,6 +132,19 @@ def test_smiles_reference_knows_molecules_with_and_without_hydrogens(tmp_path):
     assert known.all(), "stereochemistry must be left out, as the lookup knows none"
 
 
+def test_hydrogens_on_one_side_only_are_pointed_out():
+    with_hydrogens = Reference.from_records(map(Record, [METHANE, AMMONIA]), "all atoms")
+    heavy = Reference.from_records(map(Record, [METHANE.without_hydrogens()]), "heavy atoms")
+    for structure, reference, warned in (
+        (METHANE, with_hydrogens, False),
+        (METHANE, heavy, True),
+        (METHANE.without_hydrogens(), heavy, False),
+        (METHANE.without_hydrogens(), with_hydrogens, True),
+    ):
+        notes = score_edm([structure], reference)[0].notes
+        assert any("hydrogens" in note for note in notes) is warned
+
+
 def test_a_reference_made_with_other_tables_is_refused():
     reference = Reference.from_records(map(Record, [METHANE]), "r")
     other = Reference(reference.name, reference.hashes, reference.fingerprint, "edm-lookup-0")
