@@ -58,6 +58,7 @@ def _prepare_qm9(
 
     folder = find.folder_for(name or ("qm9" if hydrogens else "qm9-noh"))
     check_free(folder, overwrite)
+    origin = str(source) if source is not None else qm9.ARCHIVE.url
     if source is None:
         downloads = find.data_home() / "downloads"
         with progress_bar(f"downloading {qm9.ARCHIVE.name}", "bytes") as report:
@@ -70,7 +71,7 @@ def _prepare_qm9(
             structures,
             folder,
             codes=codes,
-            source=str(source),
+            source=origin,
             hydrogens=hydrogens,
             overwrite=overwrite,
             progress=report,

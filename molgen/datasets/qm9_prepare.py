@@ -22,9 +22,9 @@ GDB_NAME = re.compile(r"(?:gdb|dsgdb9nsd)[ _]0*(\d+)", re.IGNORECASE)
 def gdb_index(structure: Structure) -> int | None:
     """1-based GDB index from the property ``gdb_index`` or a name such as ``gdb_17`` or ``dsgdb9nsd_000017``."""
     stated = structure.properties.get("gdb_index")
-    if stated is None and (match := GDB_NAME.search(structure.name)):
-        stated = match[1]
-    return int(stated) if stated is not None and 1 <= int(stated) <= MOLECULES else None
+    match = GDB_NAME.search(structure.name) if stated is None else re.fullmatch(r"(\d+)(?:\.0+)?", str(stated))
+    index = int(match[1]) if match else 0
+    return index if 1 <= index <= MOLECULES else None
 
 
 def codes_for(source: Path, excluded: Path | None, arrays: dict[str, NDArray] | None) -> NDArray[np.int8]:

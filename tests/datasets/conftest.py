@@ -65,7 +65,9 @@ def qm9_text(index: int, structure: Structure, exponent: bool = False) -> str:
     if exponent:
         words = rows[0].split("\t")
         rows[0] = "\t".join([words[0], "-4.9*^-6", *words[2:]])
-    return "\n".join([str(len(structure)), f"gdb {index}\t{values}\t", *rows, "1341.307\t1341.3284", "C\tC\t", "I\tI", ""])
+    return "\n".join(
+        [str(len(structure)), f"gdb {index}\t{values}\t", *rows, "1341.307\t1341.3284", "C\tC\t", "I\tI", ""]
+    )
 
 
 def same(a: Structure, b: Structure) -> None:
