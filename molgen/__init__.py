@@ -1,1 +1,3 @@
-"""molgen"""
+"""molgen: generate molecules and materials, and score them honestly."""
+
+__version__ = "0.1.0"

@@ -1,5 +1,53 @@
 """`molgen train`."""
 
+from __future__ import annotations
 
-def train() -> None:
-    """Not written yet."""
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+EXAMPLE = "Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed"
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A packaged recipe (see `molgen models`) or a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="Settings, as section.key=value.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default runs/RECIPE.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the initial weights, the batches and the noise.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps (Lightning's accelerator).")] = "auto",
+    devices: Annotated[int, typer.Option(help="Devices, or processes with --device cpu.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
+    strategy: Annotated[str, typer.Option(help="Lightning strategy: auto, ddp, fsdp, ...")] = "auto",
+    precision: Annotated[str, typer.Option(help="Lightning precision: 32-true, bf16-mixed, ...")] = "32-true",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
+) -> None:
+    """Train a model by a recipe. Ctrl-C saves; --resume continues exactly.
+
+    Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed
+    """
+    from molgen.host_memory import keep_freed_memory
+
+    keep_freed_memory()
+    from omegaconf import OmegaConf
+
+    from molgen.cli.progress import progress_bar
+    from molgen.config import load_recipe
+
+    settings = load_recipe(recipe, overrides or [])
+    if dry_run:
+        typer.echo(OmegaConf.to_yaml(OmegaConf.create(settings.to_dict())), nl=False)
+        return
+    from molgen.training.run import train as run
+
+    folder = out or Path("runs") / Path(recipe).stem
+    accelerator = {"cuda": "gpu"}.get(device, device)
+    options: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
+    options |= {"strategy": strategy, "precision": precision}
+    with progress_bar(f"training {folder.name}", "molecules") as report:
+        weights = run(
+            settings, folder, seed=seed, resume=resume, report=report, log=lambda line: typer.echo(line, err=True),
+            trainer_options=options,
+        )  # fmt: skip
+    typer.echo(f"weights: {weights}\nnext: molgen sample {folder} -n 100 -o samples.sdf", err=True)

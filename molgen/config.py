@@ -1,0 +1,186 @@
+"""Recipes: a YAML preset, dotted overrides, dataclasses that say what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from molgen.errors import ConfigError, InputError
+from molgen.models import MODELS
+
+
+@dataclass
+class DataConfig:
+    """What to train on.
+
+    Attributes:
+        name: A prepared data set (see ``molgen data list``) or its folder.
+        batch_size: Structures per step over all devices.
+    """
+
+    name: str = "qm9"
+    batch_size: int = 64
+
+
+@dataclass
+class TrainingConfig:
+    """How to train.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        learning_rate: Peak learning rate of AdamW (amsgrad).
+        warmup_steps: Steps of linear warm-up.
+        decay: ``none`` or ``cosine`` (to zero at ``steps``).
+        weight_decay: Of AdamW.
+        ema_decay: Decay of the weight average per step; it starts smaller, (1 + k)/(10 + k) at step k.
+        clip: ``adaptive`` (1.5 mean + 2 std of the last 50 gradient norms, as EDM), or a number for a fixed norm.
+        validate_every: Steps between validation losses, sample scores and checkpoints.
+        validate_structures: Structures of the validation split used for the loss.
+        sample_structures: Molecules sampled and scored at each validation; 0 for none.
+        sample_steps: Sampler steps for those.
+        log_every: Steps between rows of metrics.csv.
+        compile: Compile the network with torch.compile.
+    """
+
+    steps: int = 1_000_000
+    learning_rate: float = 1e-4
+    warmup_steps: int = 0
+    decay: str = "none"
+    weight_decay: float = 1e-12
+    ema_decay: float = 0.9999
+    clip: str = "adaptive"
+    validate_every: int = 2000
+    validate_structures: int = 1024
+    sample_structures: int = 64
+    sample_steps: int = 50
+    log_every: int = 50
+    compile: bool = False
+
+
+@dataclass
+class Recipe:
+    """A whole training run.
+
+    Attributes:
+        model: Settings of a registered model; ``model.name`` says which.
+        data: The training set.
+        training: The optimisation.
+        description: One line for ``molgen models``.
+    """
+
+    model: Any
+    data: DataConfig = field(default_factory=DataConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    description: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain nested dictionary, for YAML and for checkpoints."""
+        container = OmegaConf.to_container(OmegaConf.structured(self))
+        assert isinstance(container, dict)
+        return {str(key): value for key, value in container.items()}
+
+
+def packaged_recipes() -> dict[str, str]:
+    """Names of the recipes that come with the package, with their descriptions."""
+    folder = resources.files("molgen") / "recipes"
+    names = sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+    return {name: str(_read_yaml(name).get("description", "")) for name in names}
+
+
+def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a packaged recipe or a YAML file and apply overrides such as ``training.learning_rate=2e-4``.
+
+    Raises:
+        ConfigError: No such recipe, an unknown key (with the near miss), or a value of the wrong type.
+    """
+    values = _read_yaml(name)
+    for override in overrides:
+        if "=" not in override or override.startswith("="):
+            raise ConfigError(f"{override!r} is not an override", hint="write key.subkey=value")
+    try:
+        merged = OmegaConf.merge(values, OmegaConf.from_dotlist(list(overrides)))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"recipe {name}: {error}") from error
+    assert isinstance(merged, DictConfig)
+    return recipe_from_dict(OmegaConf.to_container(merged), name)  # type: ignore[arg-type]
+
+
+def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
+    """Check nested values against the dataclasses. ``source`` names them in messages."""
+    model = values.get("model")
+    model_name = model.get("name") if isinstance(model, dict) else None
+    if model_name not in MODELS:
+        near = _suggest(str(model_name), list(MODELS))
+        raise ConfigError(f"{source}: model.name is {model_name!r}", hint=near or f"one of {', '.join(MODELS)}")
+    schema = OmegaConf.structured(Recipe(model=MODELS[model_name][0]()))
+    _reject_unknown(values, OmegaConf.to_container(schema), source, "")  # type: ignore[arg-type]
+    try:
+        parts = {}
+        for part, cls in (("model", MODELS[model_name][0]), ("data", DataConfig), ("training", TrainingConfig)):
+            parts[part] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), values.get(part, {})))
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{source}: {part}.{str(error).splitlines()[0]}") from error
+    recipe = Recipe(**parts, description=str(values.get("description", "")))
+    _check_ranges(recipe, source)
+    return recipe
+
+
+def _check_ranges(recipe: Recipe, source: str) -> None:
+    training = recipe.training
+    if training.decay not in ("none", "cosine"):
+        raise ConfigError(f"{source}: training.decay is {training.decay!r}", hint="one of none, cosine")
+    if training.clip != "adaptive":
+        try:
+            float(training.clip)
+        except ValueError as error:
+            raise ConfigError(f"{source}: training.clip is {training.clip!r}", hint="adaptive, or a number") from error
+    positive = {"data.batch_size": recipe.data.batch_size, "training.steps": training.steps}
+    positive |= {f"training.{key}": getattr(training, key) for key in ("learning_rate", "validate_every", "log_every")}
+    for key, value in positive.items():
+        if value <= 0:
+            raise ConfigError(f"{source}: {key} is {value}; it must be positive")
+
+
+def _reject_unknown(values: dict[str, Any], known: dict[str, Any], source: str, prefix: str) -> None:
+    for key, value in values.items():
+        if key not in known:
+            hint = _suggest(key, list(known)) or f"known keys: {', '.join(sorted(known))}"
+            raise ConfigError(f"{source}: unknown key {prefix}{key}", hint=hint)
+        if isinstance(known[key], dict):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{source}: {prefix}{key} is {value!r}; it must be a section with keys")
+            _reject_unknown(value, known[key], source, f"{prefix}{key}.")
+
+
+def _suggest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _read_yaml(name: str) -> dict[str, Any]:
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise ConfigError(f"recipe file {path} does not exist")
+        text = path.read_text(encoding="utf-8")
+    else:
+        resource = resources.files("molgen") / "recipes" / f"{name}.yaml"
+        if not resource.is_file():
+            folder = resources.files("molgen") / "recipes"
+            known = sorted(e.name.removesuffix(".yaml") for e in folder.iterdir() if e.name.endswith(".yaml"))
+            raise ConfigError(f"no recipe {name!r}", hint=_suggest(name, known) or f"one of {', '.join(known)}")
+        text = resource.read_text(encoding="utf-8")
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(text))
+    except Exception as error:
+        raise InputError(f"recipe {name} is not YAML: {error}") from error
+    if not isinstance(values, dict):
+        raise InputError(f"recipe {name} is empty or not a mapping")
+    return values  # type: ignore[return-value]

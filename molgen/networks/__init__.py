@@ -1,0 +1,1 @@
+"""Denoiser networks: tensors in, tensors out."""

@@ -1,0 +1,89 @@
+"""Variance-preserving schedules in closed form: alpha(t), sigma(t) and gamma(t) for t in [0, 1]."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+class Schedule(ABC):
+    """alpha(t)^2 + sigma(t)^2 = 1, decreasing signal. Everything is computed in float64 and returned in it."""
+
+    @abstractmethod
+    def alpha_squared(self, t: Tensor) -> Tensor:
+        """Signal power at times ``t`` in [0, 1], same shape, float64."""
+
+    def sigma_squared(self, t: Tensor) -> Tensor:
+        """Noise power 1 - alpha^2, same shape, float64."""
+        return 1.0 - self.alpha_squared(t)
+
+    def alpha(self, t: Tensor) -> Tensor:
+        """Signal amplitude."""
+        return self.alpha_squared(t).sqrt()
+
+    def sigma(self, t: Tensor) -> Tensor:
+        """Noise amplitude."""
+        return self.sigma_squared(t).sqrt()
+
+    def gamma(self, t: Tensor) -> Tensor:
+        """Negative log signal-to-noise ratio, -log(alpha^2 / sigma^2) (Kingma et al. 2021)."""
+        return self.sigma_squared(t).log() - self.alpha_squared(t).log()
+
+
+class PolynomialSchedule(Schedule):
+    """EDM's ``polynomial_2`` (Hoogeboom et al. 2022, appendix B): alpha^2 = (1 - 2s)(1 - t^p)^2 + s.
+
+    The reference clips the ratio of neighbouring raw values to at least 0.001 on its grid of ``num_steps``; that acts
+    at t = 1 alone, so it is a floor under the raw value and the closed form holds for every t.
+
+    Args:
+        precision: s, the distance of alpha^2 from 1 at t = 0 and from 0 at t = 1.
+        num_steps: T of the reference's grid, which sets the floor.
+        power: p.
+    """
+
+    def __init__(self, precision: float = 1e-5, num_steps: int = 1000, power: float = 2.0) -> None:
+        self.precision, self.power = precision, power
+        self.floor = 0.001 * (1.0 - (1.0 - 1.0 / num_steps) ** power) ** 2
+
+    def _raw(self, t: Tensor) -> Tensor:
+        return (1.0 - t.double() ** self.power).square().clamp(min=self.floor)
+
+    def alpha_squared(self, t: Tensor) -> Tensor:
+        return (1.0 - 2.0 * self.precision) * self._raw(t) + self.precision
+
+
+class CosineSchedule(Schedule):
+    """alpha^2 = f(t)/f(0), f = cos^2((t + 0.008)/1.008 * pi/2) (Nichol & Dhariwal 2021), kept inside (s, 1 - s).
+
+    The affine map that keeps it there is the one of ``PolynomialSchedule``, so that gamma stays finite at both ends.
+
+    Args:
+        precision: s, the distance of alpha^2 from 1 at t = 0 and from 0 at t = 1.
+    """
+
+    def __init__(self, precision: float = 1e-5) -> None:
+        self.precision = precision
+
+    def alpha_squared(self, t: Tensor) -> Tensor:
+        def wave(u: Tensor) -> Tensor:
+            return torch.cos((u + 0.008) / 1.008 * (math.pi / 2)).square()
+
+        raw = wave(t.double()) / wave(torch.zeros((), dtype=torch.float64, device=t.device))
+        return (1.0 - 2.0 * self.precision) * raw.clamp(0.0, 1.0) + self.precision
+
+
+def make_schedule(name: str, *, precision: float, num_steps: int) -> Schedule:
+    """Build a schedule by its config name, ``polynomial_2`` or ``cosine``.
+
+    Raises:
+        ValueError: The name is unknown.
+    """
+    if name == "polynomial_2":
+        return PolynomialSchedule(precision, num_steps)
+    if name == "cosine":
+        return CosineSchedule(precision)
+    raise ValueError(f"unknown schedule {name!r}; known: polynomial_2, cosine")

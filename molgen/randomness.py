@@ -1,0 +1,70 @@
+"""Random draws whose values depend on the structure they are for, never on how structures are batched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class NoiseBlock:
+    """The draws for one fixed group of structures, of which ``rows`` are wanted here.
+
+    Every draw is made for the whole group at the group's own padding and then cut, so that a part of the group gets the
+    numbers that it would have got with the rest beside it.
+
+    Attributes:
+        generator: The group's own stream.
+        size: Structures in the group.
+        atoms: Atoms that the group is padded to.
+        rows: Which of the group's structures are wanted.
+    """
+
+    generator: torch.Generator
+    size: int
+    atoms: int
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    def __len__(self) -> int:
+        return len(range(self.size)[self.rows])
+
+
+class NoiseSource:
+    """Draws for a batch made of one or more blocks, in order.
+
+    Args:
+        blocks: The groups; their wanted rows together are the batch.
+        dtype: Floating type of the draws.
+    """
+
+    def __init__(self, blocks: Sequence[NoiseBlock], dtype: torch.dtype = torch.float32) -> None:
+        self.blocks, self.dtype = list(blocks), dtype
+
+    @classmethod
+    def seeded(
+        cls, seed: int, size: int, atoms: int, *, device: torch.device | str = "cpu", rows: slice = slice(None)
+    ) -> NoiseSource:
+        """One block with a fresh generator."""
+        return cls([NoiseBlock(torch.Generator(device).manual_seed(seed), size, atoms, rows)])
+
+    def normal(self, atoms: int, features: int) -> Tensor:
+        """Standard normal draws for every atom, zero beyond a block's own padding, shape ``(B, atoms, features)``."""
+        parts = []
+        for block in self.blocks:
+            shape = (block.size, block.atoms, features)
+            draw = torch.randn(shape, generator=block.generator, device=block.generator.device, dtype=self.dtype)
+            parts.append(torch.nn.functional.pad(draw[block.rows], (0, 0, 0, atoms - block.atoms)))
+        return torch.cat(parts)
+
+    def uniform(self) -> Tensor:
+        """Uniform draws in [0, 1), one per structure, shape ``(B,)``, float64."""
+        parts = [
+            torch.rand(block.size, generator=block.generator, device=block.generator.device, dtype=torch.float64)[
+                block.rows
+            ]
+            for block in self.blocks
+        ]
+        return torch.cat(parts)

@@ -1,0 +1,1 @@
+"""Training: the one LightningModule, its callbacks and the function that runs it."""

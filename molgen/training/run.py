@@ -1,0 +1,139 @@
+"""Running a recipe in a folder: start, resume, stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from omegaconf import OmegaConf
+from torch.utils.data import DataLoader
+
+from molgen.checkpoint import Checkpoint
+from molgen.config import Recipe
+from molgen.datasets.find import resolve
+from molgen.datasets.packed import PackedDataset
+from molgen.errors import InputError, MissingError, OutputError
+from molgen.models import DataSummary, build
+from molgen.training.module import TrainingModule
+from molgen.training.provenance import provenance
+from molgen.training.recorder import Log, Recorder, Report, SampleScores
+
+CONFIG_FILE = "config.yaml"
+STATE_FILE = Path("checkpoints") / "last.ckpt"
+
+
+def prepare_folder(folder: Path, recipe: Recipe, seed: int, *, resume: bool) -> None:
+    """Make the run folder and write config.yaml.
+
+    Raises:
+        OutputError: The folder holds a run already and ``resume`` is not given, or it cannot be written.
+        MissingError: ``resume`` is given and there is nothing to resume.
+    """
+    has_state = (folder / STATE_FILE).is_file()
+    if resume and not has_state:
+        raise MissingError(f"{folder} holds no run to resume (no {STATE_FILE})", hint="leave out --resume to start one")
+    if not resume and (has_state or (folder / CONFIG_FILE).exists()):
+        raise OutputError(f"{folder} holds a run already", hint="continue it with --resume, or choose another --out")
+    try:
+        (folder / STATE_FILE).parent.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(OmegaConf.create({"seed": seed, **recipe.to_dict()}), folder / CONFIG_FILE)
+    except OSError as error:
+        raise OutputError.from_os_error(error, folder) from error
+
+
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seed: int = 0,
+    resume: bool = False,
+    report: Report = lambda done, total: None,
+    log: Log = lambda line: None,
+    sample_scores: SampleScores | None = None,
+    trainer_options: dict[str, Any] | None = None,
+) -> Path:
+    """Train ``recipe`` in ``folder`` and return the path of its weights.
+
+    Args:
+        recipe: What to train.
+        folder: Run folder: config.yaml, metrics.csv, checkpoints/last.ckpt, model.safetensors.
+        seed: Of the initial weights, the batches and the noise.
+        resume: Continue from checkpoints/last.ckpt; the result is that of an uninterrupted run.
+        report: Progress in structures.
+        log: Takes lines for the user.
+        sample_scores: See ``Recorder``.
+        trainer_options: Passed to ``lightning.Trainer`` (accelerator, devices, num_nodes, strategy, precision).
+
+    Raises:
+        KeyboardInterrupt: Stopped by Ctrl-C, after saving.
+        InputError: The data set is not the one the run began with.
+    """
+    options = {"accelerator": "auto", "devices": 1, "precision": "32-true", **(trainer_options or {})}
+    dataset = PackedDataset.open(resolve(recipe.data.name))
+    if len(dataset.indices("train")) == 0:
+        raise InputError(f"data set {dataset.name} has no training structures")
+    prepare_folder(folder, recipe, seed, resume=resume)
+    if resume:
+        _check_same_data(folder, dataset)
+    summary = DataSummary(tuple(dataset.elements), tuple(dataset.size_histogram("train").tolist()))
+    torch.manual_seed(seed)
+    model = build(recipe.model, summary)
+    if recipe.training.compile:
+        model.denoiser.network.compile(dynamic=True)
+    module = TrainingModule(model, dataset, recipe.data.batch_size, recipe.training, seed)
+    facts = provenance(dataset, seed, str(options["precision"]))
+    recorder = Recorder(folder, Checkpoint(recipe.to_dict(), summary, facts, {}), report, log, sample_scores)
+    trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
+    steps = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
+    try:
+        trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
+    except FloatingPointError as error:
+        raise InputError(f"training stopped: {error}", hint="lower training.learning_rate, then --resume") from error
+    except SystemExit as error:  # Lightning turns a second Ctrl-C into an exit code of its own
+        raise KeyboardInterrupt from error
+    except OSError as error:
+        raise OutputError.from_os_error(error, folder) from error
+    if recorder.interrupted:
+        raise KeyboardInterrupt
+    return folder / "model.safetensors"
+
+
+def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[str, Any]) -> lightning.Trainer:
+    """A Lightning trainer that leaves logging, validation and checkpoints to the callbacks given."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    logger: Any = False
+    if find_spec("tensorboard") is not None:
+        from lightning.pytorch.loggers import TensorBoardLogger
+
+        logger = TensorBoardLogger(folder, name="tensorboard", version="")
+    return lightning.Trainer(
+        max_steps=steps,
+        callbacks=callbacks,
+        logger=logger,
+        log_every_n_steps=10**9,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        default_root_dir=os.fspath(folder),
+        **options,
+    )
+
+
+def _check_same_data(folder: Path, dataset: PackedDataset) -> None:
+    """Refuse to continue on other data than the run began with."""
+    began = Checkpoint.load(folder).provenance["dataset_fingerprint"]
+    if began != dataset.fingerprint:
+        raise InputError(
+            f"{folder} was trained on data with fingerprint {began[:16]}, but {dataset.folder} now has "
+            f"{dataset.fingerprint[:16]}",
+            hint="restore the data set, or start a new run",
+        )
