@@ -28,9 +28,9 @@ def prepare(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the data set; the file's name by default.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="Fractions train/valid/test of your own data [default: 0.8/0.1/0.1].")
+        str | None, typer.Option(help="Fractions train/valid/test of your own data (0.8/0.1/0.1 if not given).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of that random split [default: 0].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of that random split (0 if not given).")] = None,
     hydrogens: Annotated[bool, typer.Option(help="Keep hydrogen atoms; without them QM9 becomes qm9-noh.")] = True,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
 ) -> None:

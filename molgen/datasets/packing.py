@@ -30,6 +30,13 @@ def check_free(folder: Path, overwrite: bool) -> None:
         raise OutputError(f"{folder} exists and is not a data set", hint="--name chooses another name")
 
 
+def _output_error(error: OSError, folder: Path) -> OutputError:
+    result = OutputError.from_os_error(error, folder)
+    if result.hint:
+        result.hint = "free some space and run the same command again; the unfinished data set was removed"
+    return result
+
+
 class PackWriter:
     """Makes a packed data set by streaming. A context manager: without :meth:`finish` it leaves nothing behind.
 
@@ -56,7 +63,7 @@ class PackWriter:
             self._lattice = NpyWriter(self._work / "lattice.npy", np.float64, (3, 3))
             self._names = NpyWriter(self._work / "names.npy", np.uint8)
         except OSError as error:
-            raise OutputError.from_os_error(error, self.folder) from error
+            raise _output_error(error, self.folder) from error
         self._sizes, self._bond_counts, self._name_sizes = array("q"), array("q"), array("q")
         self._columns: dict[str, array[float]] = {}
         self._stated = {"charges": 0, "bonds": 0, "lattice": 0}
@@ -80,7 +87,7 @@ class PackWriter:
             label = structure.name.encode()
             self._names.append(np.frombuffer(label, dtype=np.uint8))
         except OSError as error:
-            raise OutputError.from_os_error(error, self.folder) from error
+            raise _output_error(error, self.folder) from error
         for key, value in structure.properties.items():
             if isinstance(value, bool | int | float | np.number):
                 column = self._columns.setdefault(key, array("d"))
@@ -140,7 +147,7 @@ class PackWriter:
             (self._work / "meta.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
             self._publish()
         except OSError as error:
-            raise OutputError.from_os_error(error, self.folder) from error
+            raise _output_error(error, self.folder) from error
         return str(document["fingerprint"])
 
     def __enter__(self) -> PackWriter:

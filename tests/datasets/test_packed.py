@@ -159,8 +159,9 @@ def test_full_disk_is_a_sentence_and_leaves_nothing(tmp_path, water, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(NpyWriter, method, full)
-    with pytest.raises(OutputError, match="no space left"):
+    with pytest.raises(OutputError, match="no space left") as caught:
         _pack_one(tmp_path / "x", water)
+    assert "unfinished data set was removed" in caught.value.hint
     assert list(tmp_path.iterdir()) == []
 
 
