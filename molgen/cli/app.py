@@ -23,7 +23,7 @@ class ErrorHandlingGroup(TyperGroup):
                 typer.echo(f"  cure: {error.hint}", err=True)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            typer.echo("interrupted: what was written so far is kept; the same command continues where it can", err=True)
+            typer.echo("interrupted", err=True)
             raise typer.Exit(130) from error
 
 

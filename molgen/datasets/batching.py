@@ -38,7 +38,7 @@ class SizeBatches:
             by_size = kept[np.argsort(self.sizes[kept], kind="stable")]
             batches = self.indices[by_size].reshape(self.per_epoch, self.batch_size)
             self._epoch, self._batches = epoch, batches[rng.permutation(self.per_epoch)]
-        return self._batches[within]
+        return np.asarray(self._batches[within])
 
 
 def ordered_batches(

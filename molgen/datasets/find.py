@@ -94,9 +94,9 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
         InputError: It cannot be read.
     """
     path = Path(spec)
-    if path.is_file():
+    if path.is_file() or (path.suffix and ":" not in path.name and not path.is_dir()):
         from molgen import io
 
-        return io.read(path, on_error=on_error)
+        return io.read(path, on_error=on_error)  # names a missing file as such
     name, split = split_spec(str(spec))
     return open_dataset(name).structures(split)
