@@ -11,41 +11,10 @@ Reference: Hoogeboom et al. 2022, section 3.2 and appendix B. Same mathematics a
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from molgen.networks.by_size import apply_by_size
-
-
-class EdgeNetwork(nn.Module):
-    """Two SiLU layers on [h_i, h_j, d_ij^2, d0_ij^2] for every ordered pair.
-
-    Args:
-        hidden: Width H.
-    """
-
-    def __init__(self, hidden: int) -> None:
-        super().__init__()
-        self.hidden = hidden
-        self.first = nn.Linear(2 * hidden + 2, hidden)
-        self.second = nn.Linear(hidden, hidden)
-
-    def forward(self, h: Tensor, distances: Tensor) -> Tensor:
-        """Messages.
-
-        Args:
-            h: Atom features, shape ``(B, N, H)``.
-            distances: Squared distances now and at the input as ``pair_features`` gives them, shape ``(B, N, N, 2 or 4)``.
-
-        Returns:
-            Shape ``(B, N, N, H)``; entry ``[b, i, j]`` is what j tells i.
-        """
-        receiver, sender, geometry = self.first.weight.split([self.hidden, self.hidden, 2], dim=1)
-        geometry = geometry.repeat_interleave(distances.shape[-1] // 2, dim=1)
-        pair = F.linear(distances, geometry, self.first.bias)  # (B, N, N, H)
-        pair += F.linear(h, receiver).unsqueeze(2)
-        pair += F.linear(h, sender).unsqueeze(1)
-        return F.silu(self.second(F.silu(pair)))
+from molgen.networks.pair_mlp import PairMLP
 
 
 class EGNNBlock(nn.Module):
@@ -60,10 +29,10 @@ class EGNNBlock(nn.Module):
     def __init__(self, hidden: int, coordinate_range: float, normalisation: float) -> None:
         super().__init__()
         self.coordinate_range, self.normalisation = coordinate_range, normalisation
-        self.message = EdgeNetwork(hidden)
+        self.message = PairMLP(hidden, geometry=2)
         self.gate = nn.Linear(hidden, 1)
         self.update = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden))
-        self.coordinate = EdgeNetwork(hidden)
+        self.coordinate = PairMLP(hidden, geometry=2)
         self.weight = nn.Linear(hidden, 1, bias=False)
         nn.init.xavier_uniform_(self.weight.weight, gain=0.001)
 
