@@ -1,0 +1,146 @@
+"""A trained model ready to sample from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from molgen.batch import AtomBatch
+from molgen.checkpoint import Checkpoint, find
+from molgen.errors import ConfigError, MissingError
+from molgen.provenance import file_sha256
+from molgen.sampling.runner import Settings, run
+from molgen.sampling.sizes import CHUNK, Plan, make_plan
+from molgen.structure import Structure
+
+CUDA_BATCH = 4 * CHUNK
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A model with its weights. Use :func:`load`.
+
+    Attributes:
+        path: The weights file.
+        checkpoint: What the file says of itself.
+        model: The model on its device, in evaluation mode.
+        device: ``cpu`` or ``cuda``, perhaps with a number.
+    """
+
+    path: Path
+    checkpoint: Checkpoint
+    model: Any = field(repr=False)
+    device: str
+
+    @property
+    def default_steps(self) -> int:
+        """The model's own number of steps."""
+        return int(self.model.config.num_steps)
+
+    @property
+    def default_batch(self) -> int:
+        """Structures at once that suit the device."""
+        return CHUNK if self.device == "cpu" else CUDA_BATCH
+
+    def sha256(self) -> str:
+        """Of the weights file."""
+        return file_sha256(self.path)
+
+    def compile(self) -> None:
+        """Compile the network with torch.compile; the first batches then take minutes."""
+        self.model.denoiser.network.compile(dynamic=True)
+
+    def plan(self, n: int, seed: int = 0, atoms: tuple[int, int] | None = None) -> Plan:
+        """Atom counts for ``n`` structures; see :func:`molgen.sampling.sizes.make_plan`."""
+        return make_plan(self.checkpoint.data.size_histogram, n, seed, atoms)
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        steps: int | None = None,
+        solver: str = "ancestral",
+        *,
+        atoms: tuple[int, int] | None = None,
+        precision: str = "32",
+        batch_size: int | None = None,
+        progress: Callable[[int, int | None], None] = lambda done, total: None,
+    ) -> list[Structure]:
+        """Make molecules; the same ones as ``molgen sample`` with the same settings.
+
+        Args:
+            n: How many.
+            seed: Of everything random.
+            steps: Solver steps; the model's own number if None.
+            solver: ``ancestral``, ``ddim``, ``dpm`` or ``dpm_sde``.
+            atoms: Smallest and largest number of atoms; the training set's distribution if None.
+            precision: ``32`` or ``bf16``.
+            batch_size: Structures at once; plays no part in the result.
+            progress: Called with (done, all).
+
+        Returns:
+            Structures in angstrom, without bonds (``molgen.perceive_bonds`` finds them). One whose coordinates came out
+            not finite stays in its place; ``numpy.isfinite(s.positions).all()`` tells.
+
+        Raises:
+            ConfigError: A setting is wrong, or no training structure has such a number of atoms.
+        """
+        settings = Settings(steps or self.default_steps, solver, precision)
+        plan = self.plan(n, seed, atoms)
+        made = run(self.model, plan, settings, batch_size=batch_size or self.default_batch, progress=progress)
+        return [
+            structure.replace(name=str(plan.starts[chunk] + row))
+            for chunk, parts in made
+            for row, structure in enumerate(structures_of(parts))
+        ]
+
+
+def load(path: str | Path, device: str = "cpu") -> Generator:
+    """Load a trained model.
+
+    Args:
+        path: Checkpoint folder or file, run folder, or name under ``checkpoints/``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Raises:
+        MissingError: There is no such checkpoint or device.
+        InputError: The file is damaged or no checkpoint of molgen.
+    """
+    device = choose_device(device)
+    file = find(path)
+    checkpoint = Checkpoint.load(file)
+    return Generator(file, checkpoint, checkpoint.build(device), device)
+
+
+def choose_device(device: str) -> str:
+    """``auto`` becomes ``cuda`` where there is one, else ``cpu``; other names are checked.
+
+    Raises:
+        ConfigError: An unknown name.
+        MissingError: No such device here.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not (kind == "cuda" and number.isdecimal())):
+        raise ConfigError(f"unknown device {device!r}", hint="one of auto, cpu, cuda, cuda:1")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise MissingError(f"there is no device {device} here", hint="--device cpu, or a torch built for this GPU")
+    return device
+
+
+def structures_of(parts: Sequence[AtomBatch]) -> Iterator[Structure]:
+    """The structures of consecutive batches, one by one."""
+    for part in parts:
+        yield from part.to_structures()
+
+
+def is_finite(structure: Structure) -> bool:
+    """Whether all coordinates are finite numbers."""
+    return bool(np.isfinite(structure.positions).all())
