@@ -83,6 +83,7 @@ class AtomBatch:
                 i, j, order = s.bonds.T  # type: ignore[union-attr]
                 bonds[row, i, j] = bonds[row, j, i] = order
         lattices = [s.lattice for s in structures if s.lattice is not None]
+        has_lattice = bool(lattices) and len(lattices) == len(sizes)
         has_charges = bool(structures) and all(s.charges is not None for s in structures)
         return cls(
             mask=torch.from_numpy(mask),
@@ -90,7 +91,7 @@ class AtomBatch:
             positions=torch.from_numpy(positions).to(dtype),
             charges=torch.from_numpy(charges) if has_charges else None,
             bonds=None if bonds is None else torch.from_numpy(bonds),
-            lattice=torch.from_numpy(np.stack(lattices)).to(dtype) if lattices and len(lattices) == len(sizes) else None,
+            lattice=torch.from_numpy(np.stack(lattices)).to(dtype) if has_lattice else None,
         )
 
     def to_structures(self) -> list[Structure]:

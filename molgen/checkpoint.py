@@ -1,4 +1,4 @@
-"""Checkpoints: weights in safetensors, everything else as JSON in the same file's metadata. Loading runs no code from it."""
+"""Checkpoints: weights in safetensors, everything else as JSON in its metadata. Loading runs no code from the file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,9 @@ class Checkpoint:
                 hint="only checkpoints written by molgen carry the settings needed to rebuild the model",
             )
         try:
-            summary = DataSummary(*(tuple(int(v) for v in metadata["data"][key]) for key in ("elements", "size_histogram")))
+            summary = DataSummary(
+                *(tuple(int(v) for v in metadata["data"][key]) for key in ("elements", "size_histogram"))
+            )
             return cls(metadata["recipe"], summary, metadata["provenance"], weights)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file}: its metadata lacks or garbles {error}") from error
@@ -103,7 +105,7 @@ class Checkpoint:
 
 
 def find(path: str | Path) -> Path:
-    """The weights file of a checkpoint given as file, folder, or name under ``$MOLGEN_CHECKPOINTS`` or ``checkpoints/``.
+    """The weights file of a checkpoint: a file, a folder, or a name under ``$MOLGEN_CHECKPOINTS`` or ``checkpoints/``.
 
     Raises:
         MissingError: There is none.

@@ -121,12 +121,13 @@ def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
         raise ConfigError(f"{source}: model.name is {model_name!r}", hint=near or f"one of {', '.join(MODELS)}")
     schema = OmegaConf.structured(Recipe(model=MODELS[model_name][0]()))
     _reject_unknown(values, OmegaConf.to_container(schema), source, "")  # type: ignore[arg-type]
-    try:
-        parts = {}
-        for part, cls in (("model", MODELS[model_name][0]), ("data", DataConfig), ("training", TrainingConfig)):
+    parts: dict[str, Any] = {}
+    for part, cls in (("model", MODELS[model_name][0]), ("data", DataConfig), ("training", TrainingConfig)):
+        try:
             parts[part] = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(cls), values.get(part, {})))
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"{source}: {part}.{str(error).splitlines()[0]}") from error
+        except OmegaConfBaseException as error:
+            key = f"{part}.{getattr(error, 'full_key', None) or '?'}"
+            raise ConfigError(f"{source}: {key}: {str(error).splitlines()[0]}") from error
     recipe = Recipe(**parts, description=str(values.get("description", "")))
     _check_ranges(recipe, source)
     return recipe

@@ -15,8 +15,8 @@ class NoiseDenoiser(nn.Module):
     A latent z has shape ``(B, N, 3 + F)``: three coordinates, then F scaled features; it is zero in padding.
 
     Args:
-        network: Maps features ``(B, N, F + 1)`` (time is the last), positions ``(B, N, 3)`` and mask ``(B, N)`` to features
-            of the same shape and displacements ``(B, N, 3)``.
+        network: Maps features ``(B, N, F + 1)`` (time is the last), positions ``(B, N, 3)`` and mask ``(B, N)`` to
+            features of the same shape and displacements ``(B, N, 3)``.
         process: The Gaussian process of both fields.
     """
 

@@ -11,7 +11,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed blocks, and torch to ask for huge pages. Call before torch allocates; elsewhere a no-op.
+    """Tell glibc to reuse freed blocks and torch to ask for huge pages, before torch allocates; a no-op elsewhere.
 
     By default glibc gives blocks over 32 MB back to the kernel when they are freed, so every layer's pair tensors are
     mapped and cleared anew at each step.

@@ -41,7 +41,8 @@ class Structure:
         set_(self, "positions", np.asarray(self.positions, dtype=np.float64))
         n = len(self.numbers)
         if self.numbers.ndim != 1 or self.positions.shape != (n, 3):
-            raise ValueError(f"got numbers {self.numbers.shape} and positions {self.positions.shape}; need (N,) and (N, 3)")
+            shapes = f"numbers {self.numbers.shape} and positions {self.positions.shape}"
+            raise ValueError(f"got {shapes}; need (N,) and (N, 3)")
         if self.charges is not None:
             set_(self, "charges", np.asarray(self.charges, dtype=np.int64))
             if self.charges.shape != (n,):

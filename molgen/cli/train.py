@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-EXAMPLE = "Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed"
+EXAMPLE = (
+    "Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed"
+)
 
 
 def train(
@@ -15,7 +17,9 @@ def train(
     overrides: Annotated[list[str] | None, typer.Argument(help="Settings, as section.key=value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/RECIPE.")] = None,
     seed: Annotated[int, typer.Option(help="Of the initial weights, the batches and the noise.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps (Lightning's accelerator).")] = "auto",
     devices: Annotated[int, typer.Option(help="Devices, or processes with --device cpu.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines.")] = 1,

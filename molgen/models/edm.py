@@ -86,6 +86,7 @@ class EDM(nn.Module):
             self.num_features + 1, config.hidden, config.layers, config.coordinate_range, config.normalisation
         )
         self.denoiser = NoiseDenoiser(network, self.process)
+        self.elements: Tensor
         self.register_buffer("elements", torch.tensor(data.elements), persistent=False)
 
     def encode(self, batch: AtomBatch) -> tuple[Tensor, Tensor]:
@@ -112,7 +113,8 @@ class EDM(nn.Module):
         """Training loss and its parts, each averaged over the batch.
 
         Simple: 1/2 |eps - eps_hat|^2 / ((3 + F) N_max) for t > 0 and -log p(x, h | z_0) for t = 0, with t uniform on
-        {0..T}, as the reference code trains. Variational: the same with weight (T + 1) (SNR(s)/SNR(t) - 1), plus the prior.
+        {0..T}, as the reference code trains. Variational: the same with weight (T + 1) (SNR(s)/SNR(t) - 1), and the
+        prior's term.
         """
         z0, classes = self.encode(batch)
         T = self.config.num_steps

@@ -1,6 +1,6 @@
 """E(n)-equivariant graph network with coordinate updates (Satorras et al. 2021), as EDM uses it.
 
-Reference: Hoogeboom et al. 2022, section 3.2 and appendix B. Same mathematics and same weights; what differs is the work:
+Reference: Hoogeboom et al. 2022, section 3.2 and appendix B. Same mathematics, same weights; what differs is the work:
 
 * the first linear layer of an edge network acts on [h_i, h_j, d_ij^2, d0_ij^2], so it is applied to h once per atom and
   the halves are added per edge: N H^2 instead of N^2 H^2;
@@ -36,7 +36,9 @@ class EGNNBlock(nn.Module):
         self.weight = nn.Linear(hidden, 1, bias=False)
         nn.init.xavier_uniform_(self.weight.weight, gain=0.001)
 
-    def forward(self, h: Tensor, x: Tensor, input_distances: Tensor, mask: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, h: Tensor, x: Tensor, input_distances: Tensor, mask: Tensor, pairs: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Update features and coordinates.
 
         Args:
@@ -86,7 +88,8 @@ class EGNN(nn.Module):
             mask: True for real atoms, shape ``(B, N)``.
 
         Returns:
-            Invariant output, shape ``(B, N, features)``, and displacement x_out - x_in, shape ``(B, N, 3)``; zero in padding.
+            Invariant output, shape ``(B, N, features)``, and displacement x_out - x_in, shape ``(B, N, 3)``; zero in
+            padding.
         """
         return apply_by_size(self._dense, features, positions, mask)
 

@@ -33,9 +33,7 @@ class GaussianProcess:
 
     def denoised(self, z_t: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """The x0 for which ``noise`` carries it to ``z_t``."""
-        return (z_t - _per_structure(self.schedule.sigma(t), z_t) * noise) / _per_structure(
-            self.schedule.alpha(t), z_t
-        )
+        return (z_t - _per_structure(self.schedule.sigma(t), z_t) * noise) / _per_structure(self.schedule.alpha(t), z_t)
 
     def posterior(self, z_t: Tensor, noise: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of q(z_s | z_t, x0) for s < t, with x0 given through the predicted noise.

@@ -1,15 +1,16 @@
-"""The one LightningModule: any registered model, batches as a function of the step, averaged weights, adaptive clipping."""
+"""The one LightningModule: any registered model, batches by step, averaged weights, adaptive clipping."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
 import numpy as np
 import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 from molgen.batch import AtomBatch
@@ -22,8 +23,8 @@ from molgen.randomness import NoiseSource
 class TrainingModule(lightning.LightningModule):
     """Trains ``model`` on the training split of ``dataset``.
 
-    The batch and the noise of a step depend on the seed and the step alone, and each device takes every n-th structure of
-    the same batch: a resumed run, and a run on several devices, see the same numbers as an uninterrupted run on one.
+    The batch and the noise of a step depend on the seed and the step alone, and each device takes every n-th structure
+    of the same batch: a resumed run, and a run on several devices, see the same numbers as an uninterrupted run on one.
 
     Args:
         model: A registered model.
@@ -33,19 +34,18 @@ class TrainingModule(lightning.LightningModule):
         seed: Of batches and noise.
     """
 
-    def __init__(
-        self, model: nn.Module, dataset: PackedDataset, batch_size: int, config: TrainingConfig, seed: int
-    ) -> None:
+    def __init__(self, model: Any, dataset: PackedDataset, batch_size: int, config: TrainingConfig, seed: int) -> None:
         super().__init__()
-        self.model, self.dataset, self.config, self.seed = model, dataset, config, seed
+        self.model: Any = model
+        self.dataset, self.config, self.seed = dataset, config, seed
         train = dataset.indices("train")
         self.batches = SizeBatches(train, dataset.sizes[train], batch_size, seed)
         self.gradient_norms: list[float] = []
         self.averaged = AveragedModel(model, multi_avg_fn=self._average, use_buffers=False).requires_grad_(False)
 
-    def _average(self, averaged: list[Tensor], current: list[Tensor], count: Tensor | int) -> None:
+    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
         decay = min(self.config.ema_decay, (1 + int(count)) / (10 + int(count)))
-        torch._foreach_lerp_(averaged, current, 1 - decay)
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
     @property
     def averaged_model(self) -> Any:
@@ -75,7 +75,7 @@ class TrainingModule(lightning.LightningModule):
         return losses["loss"]
 
     def validation_loss(self) -> dict[str, float]:
-        """Mean loss terms of the averaged model on part of the validation split, with noise that is the same every time."""
+        """Mean loss terms of the averaged model on part of the validation split; the noise is the same every time."""
         indices = self.dataset.indices("valid")
         chosen = np.random.default_rng(0).permutation(indices)[: self.config.validate_structures]
         sums: dict[str, float] = {}
@@ -109,7 +109,7 @@ class TrainingModule(lightning.LightningModule):
             limit = float(1.5 * recent.mean() + 2 * recent.std()) if np.isfinite(recent).all() else math.inf
         else:
             limit = float(self.config.clip)
-        norm = float(nn.utils.clip_grad_norm_(self.model.parameters(), limit if math.isfinite(limit) else 1e12))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit if math.isfinite(limit) else 1e12))
         self.gradient_norms = [*self.gradient_norms[-49:], min(norm, limit)]
         self.log("gradient_norm", norm)
 

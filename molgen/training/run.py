@@ -27,6 +27,13 @@ from molgen.training.recorder import Log, Recorder, Report, SampleScores
 CONFIG_FILE = "config.yaml"
 STATE_FILE = Path("checkpoints") / "last.ckpt"
 
+_BESIDE_THE_POINT = (
+    ".*does not have many workers.*",  # batches are assembled in the step, from memory-mapped arrays
+    ".*your dataloader is not resumable.*",  # the loader only counts; the step decides the batch
+    ".*smaller than the logging interval.*",  # the recorder logs
+    ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
+)
+
 
 def prepare_folder(folder: Path, recipe: Recipe, seed: int, *, resume: bool) -> None:
     """Make the run folder and write config.yaml.
@@ -90,7 +97,7 @@ def train(
     facts = provenance(dataset, seed, str(options["precision"]))
     recorder = Recorder(folder, Checkpoint(recipe.to_dict(), summary, facts, {}), report, log, sample_scores)
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
-    steps = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
+    steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:
         trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
     except FloatingPointError as error:
@@ -107,7 +114,8 @@ def train(
 def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[str, Any]) -> lightning.Trainer:
     """A Lightning trainer that leaves logging, validation and checkpoints to the callbacks given."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    for message in _BESIDE_THE_POINT:
+        warnings.filterwarnings("ignore", message=message)
     logger: Any = False
     if find_spec("tensorboard") is not None:
         from lightning.pytorch.loggers import TensorBoardLogger
