@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from molgen.cli import convert, data, info, likelihood, sample, score, train
+from molgen.cli import convert, data, info, likelihood, publish, sample, score, train
 from molgen.errors import MolgenError
 
 
@@ -44,6 +44,7 @@ app.command()(sample.sample)
 app.command()(score.score)
 app.command()(likelihood.likelihood)
 app.command()(convert.convert)
+app.command()(publish.publish)
 app.command()(info.models)
 app.command()(info.info)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,15 +44,22 @@ def train(
     if dry_run:
         typer.echo(OmegaConf.to_yaml(OmegaConf.create(settings.to_dict())), nl=False)
         return
+    from molgen.cli.monitor import make_sample_scores
     from molgen.training.run import train as run
 
     folder = out or Path("runs") / Path(recipe).stem
     accelerator = {"cuda": "gpu"}.get(device, device)
     options: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
     options |= {"strategy": strategy, "precision": precision}
+    sample_scores, count = None, settings.training.sample_structures
+    if count and find_spec("rdkit"):
+        sample_scores = make_sample_scores(count, settings.training.sample_steps)
+    elif count:
+        typer.echo("rdkit is not installed: molecules are not sampled and scored during training", err=True)
     with progress_bar(f"training {folder.name}", "molecules") as report:
         weights = run(
             settings, folder, seed=seed, resume=resume, report=report, log=lambda line: typer.echo(line, err=True),
+            sample_scores=sample_scores,
             trainer_options=options,
         )  # fmt: skip
     typer.echo(f"weights: {weights}\nnext: molgen sample {folder} -n 100 -o samples.sdf", err=True)
