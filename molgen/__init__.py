@@ -1,3 +1,58 @@
 """molgen: generate molecules and materials, and score them honestly."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from molgen.batch import AtomBatch
+    from molgen.chemistry.bonds import perceive_bonds
+    from molgen.convert import from_ase, from_pymatgen, from_rdkit, to_ase, to_pymatgen, to_rdkit
+    from molgen.io import open_writer, read, write
+    from molgen.sampling.generator import load
+    from molgen.scoring import score
+    from molgen.structure import Structure
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AtomBatch",
+    "Structure",
+    "from_ase",
+    "from_pymatgen",
+    "from_rdkit",
+    "load",
+    "open_writer",
+    "perceive_bonds",
+    "read",
+    "score",
+    "to_ase",
+    "to_pymatgen",
+    "to_rdkit",
+    "write",
+]
+
+_MODULES = {
+    "molgen.batch": ("AtomBatch",),
+    "molgen.structure": ("Structure",),
+    "molgen.io": ("open_writer", "read", "write"),
+    "molgen.convert": ("from_ase", "from_pymatgen", "from_rdkit", "to_ase", "to_pymatgen", "to_rdkit"),
+    "molgen.chemistry.bonds": ("perceive_bonds",),
+    "molgen.scoring": ("score",),
+    "molgen.sampling.generator": ("load",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562), so that ``import molgen`` costs nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'molgen' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

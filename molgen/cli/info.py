@@ -1,9 +1,137 @@
 """`molgen models` and `molgen info`."""
 
+from __future__ import annotations
 
-def models() -> None:
-    """Not written yet."""
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from molgen.checkpoint import Checkpoint
 
 
-def info() -> None:
-    """Not written yet."""
+def models(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+) -> None:
+    """List the packaged recipes, and the trained models under checkpoints/ ($MOLGEN_CHECKPOINTS) and runs/.
+
+    Example: molgen models --json
+    """
+    import json
+
+    from molgen.config import packaged_recipes
+
+    recipes, found = packaged_recipes(), list(_trained())
+    if as_json:
+        typer.echo(json.dumps({"recipes": recipes, "checkpoints": found}, indent=1))
+        return
+    width = max(map(len, recipes), default=0)
+    lines = ["recipes (molgen train RECIPE):", *(f"  {name:<{width}}  {text}" for name, text in recipes.items()), ""]
+    lines.append("trained models (molgen sample PATH -o out.sdf):")
+    for one in found:
+        if "error" in one:
+            lines.append(f"  {one['path']}  not usable: {one['error']}")
+            continue
+        steps = "?" if one["steps"] is None else f"{one['steps']:,}"
+        scores = "".join(f"; {name} {value}" for name, value in one["scores"].items())
+        card = f"; card {one['card']}" if one["card"] else ""
+        lines.append(f"  {one['path']}  {one['model']} on {one['dataset']}, {steps} steps{scores}{card}")
+    if not found:
+        lines.append("  none; molgen train edm_embedded makes a small one in a minute")
+    typer.echo("\n".join(lines))
+
+
+def info(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint or run folder, weights file, or name in checkpoints/.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")] = False,
+) -> None:  # fmt: skip
+    """Everything that a checkpoint says of itself: recipe, data, vocabulary, sizes, parameters, provenance, SHA-256.
+
+    Example: molgen info checkpoints/edm_qm9_small
+    """
+    import json
+
+    from molgen.checkpoint import Checkpoint, find
+
+    file = find(checkpoint)
+    document = _describe(file, Checkpoint.load(file))
+    typer.echo(json.dumps(document, indent=1) if as_json else "\n".join(_lines(document)))
+
+
+def _trained() -> Iterator[dict[str, Any]]:
+    """One entry for each weights file in the folders where molgen looks."""
+    import os
+
+    from molgen.checkpoint import WEIGHTS_FILE, Checkpoint
+    from molgen.errors import MolgenError
+
+    for root in (Path(os.environ.get("MOLGEN_CHECKPOINTS", "checkpoints")), Path("runs")):
+        for file in sorted(root.glob(f"*/{WEIGHTS_FILE}")):
+            try:
+                checkpoint = Checkpoint.load(file)
+            except MolgenError as error:
+                yield {"path": str(file.parent), "error": str(error)}
+                continue
+            card = file.parent / "CARD.md"
+            facts = checkpoint.provenance
+            yield {
+                "path": str(file.parent),
+                "model": checkpoint.recipe.get("model", {}).get("name"),
+                "dataset": facts.get("dataset"),
+                "steps": facts.get("steps"),
+                "scores": facts.get("scores", {}),
+                "card": str(card) if card.is_file() else None,
+            }
+
+
+def _describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    from molgen.elements import SYMBOLS
+    from molgen.provenance import file_sha256
+
+    histogram = checkpoint.data.size_histogram
+    total = sum(histogram)
+    present = [n for n, count in enumerate(histogram) if count]
+    return {
+        "path": str(file),
+        "sha256": file_sha256(file),
+        "bytes": file.stat().st_size,
+        "recipe": checkpoint.recipe,
+        "elements": [SYMBOLS[z] for z in checkpoint.data.elements],
+        "sizes": {
+            "structures": total,
+            "smallest": min(present, default=None),
+            "largest": max(present, default=None),
+            "mean": round(sum(n * count for n, count in enumerate(histogram)) / total, 3) if total else None,
+            "histogram": list(histogram),
+        },
+        "parameters": sum(weight.numel() for weight in checkpoint.weights.values()),
+        "provenance": checkpoint.provenance,
+    }
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    sizes = document["sizes"]
+    lines = [
+        f"file        {document['path']} ({document['bytes']:,} bytes)",
+        f"sha256      {document['sha256']}",
+        f"parameters  {document['parameters']:,}",
+        f"elements    {' '.join(document['elements'])}",
+        f"sizes       {sizes['smallest']} to {sizes['largest']} atoms, mean {sizes['mean']}, "
+        f"of {sizes['structures']:,} training structures",
+    ]
+    for section in ("provenance", "recipe"):
+        lines += ["", f"{section}:"]
+        lines += [f"  {key} = {value}" for key, value in _flat(document[section])]
+    return lines
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested keys joined by dots, with their values."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

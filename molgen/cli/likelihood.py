@@ -1,5 +1,118 @@
 """`molgen likelihood`."""
 
+from __future__ import annotations
 
-def likelihood() -> None:
-    """Not written yet."""
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from molgen.batch import AtomBatch
+    from molgen.io import Skipped
+    from molgen.likelihood import Likelihood
+
+
+def likelihood(
+    checkpoint: Annotated[str, typer.Argument(help="Checkpoint or run folder, weights file, or name in checkpoints/.")],
+    data: Annotated[str, typer.Option(help="A data set, NAME[:split], or a file of structures.")],
+    repeats: Annotated[int, typer.Option(min=1, help="Estimates averaged for each structure.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Of times, noise and the choice of --limit.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many structures, chosen at random.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Structures at once.")] = 64,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
+    precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+) -> None:  # fmt: skip
+    """Upper bound on -log p(structure) in nats: mean over structures with its terms and 95 % intervals.
+
+    Structures with an element or a number of atoms that the training set lacks have -log p = infinity; they are counted
+    and left out of the mean. Exit code 5: some records could not be read.
+
+    Example: molgen likelihood checkpoints/edm_qm9_small --data qm9:test --limit 2000
+    """
+    from molgen.host_memory import keep_freed_memory
+
+    keep_freed_memory()
+    import json
+
+    from molgen.cli.progress import progress_bar
+    from molgen.errors import PartialError
+    from molgen.io import Skipped
+    from molgen.likelihood import likelihood as estimate
+    from molgen.sampling.generator import load
+
+    generator = load(checkpoint, device)
+    skipped = Skipped()
+    total, batches = _batches(data, limit, seed, batch_size, skipped)
+    with progress_bar("likelihood", "structures") as report:
+        result = estimate(
+            generator.model,
+            batches,
+            repeats=repeats,
+            seed=seed,
+            precision=precision,
+            progress=lambda done: report(done, total),
+        )
+    if as_json:
+        document = {
+            "checkpoint": str(generator.path),
+            "checkpoint_sha256": generator.sha256(),
+            "data": data,
+            "unit": "nat",
+        }
+        document |= {"n": result.n, "excluded": result.excluded, "unreadable": skipped.total, "repeats": repeats}
+        document |= {
+            "seed": seed,
+            "precision": precision,
+            **{name: mean.to_dict() for name, mean in result.terms.items()},
+        }
+        typer.echo(json.dumps(document, indent=1, allow_nan=False))
+    else:
+        typer.echo(_table(result, data))
+    if skipped.total:
+        for line in skipped.lines():
+            typer.echo(f"skipped: {line}", err=True)
+        raise PartialError(f"{skipped.total:,} records of {data} could not be read")
+
+
+def _batches(
+    spec: str, limit: int | None, seed: int, batch_size: int, skipped: Skipped
+) -> tuple[int, Iterator[AtomBatch]]:
+    """Number of structures that ``spec`` names (at most ``limit``), and they in batches by size."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from molgen.batch import AtomBatch
+    from molgen.datasets.batching import ordered_batches
+    from molgen.datasets.find import open_dataset, open_structures, split_spec
+    from molgen.errors import InputError
+
+    if Path(spec).is_file():
+        structures = list(open_structures(spec, on_error=skipped.add))
+        indices, sizes = np.arange(len(structures)), np.array([len(s) for s in structures], np.int64)
+
+        def batch_of(rows: np.ndarray) -> AtomBatch:
+            return AtomBatch.from_structures([structures[row] for row in rows])
+    else:
+        name, split = split_spec(spec)
+        dataset = open_dataset(name)
+        indices = np.arange(len(dataset)) if split is None else dataset.indices(split)
+        sizes, batch_of = dataset.sizes[indices], dataset.batch
+    if not len(indices):
+        raise InputError(f"{spec} holds no structure that can be read")
+    chosen = np.random.default_rng(seed).permutation(len(indices))[:limit]
+    rows = ordered_batches(indices[chosen], sizes[chosen], batch_size)
+    return len(chosen), map(batch_of, rows)
+
+
+def _table(result: Likelihood, data: str) -> str:
+    lines = [f"bound on -log p over {result.n:,} structures of {data}, in nats per structure", ""]
+    lines += [
+        f"{name:<14} {mean.value:>12.4f}   95 % interval {mean.low:.4f} to {mean.high:.4f}"
+        for name, mean in result.terms.items()
+    ]
+    for reason, count in result.excluded.items():
+        lines.append(f"left out (-log p is infinite or unknown): {count:,} with {reason}")
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ def make_sample_scores(structures: int, steps: int, seed: int = 0) -> Callable[[
     """A function for ``training.run.train(sample_scores=...)``.
 
     Args:
-        structures: Molecules to sample at each call; the same sizes and noise every time, so that changes are the model's.
+        structures: Molecules to sample at each call, with the same sizes and noise every time.
         steps: Sampler steps of each.
         seed: Of sizes and noise.
 

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from molgen.batch import AtomBatch
 from molgen.checkpoint import Checkpoint, find
 from molgen.errors import ConfigError, MissingError
@@ -139,8 +137,3 @@ def structures_of(parts: Sequence[AtomBatch]) -> Iterator[Structure]:
     """The structures of consecutive batches, one by one."""
     for part in parts:
         yield from part.to_structures()
-
-
-def is_finite(structure: Structure) -> bool:
-    """Whether all coordinates are finite numbers."""
-    return bool(np.isfinite(structure.positions).all())

@@ -59,8 +59,8 @@ def parse_atoms(text: str) -> tuple[int, int]:
 def make_plan(histogram: Sequence[int], n: int, seed: int, atoms: tuple[int, int] | None = None) -> Plan:
     """Draw ``n`` atom counts and arrange them in chunks.
 
-    Within windows of ``WINDOW`` the drawn counts are sorted and cut into chunks, and groups of ``NEIGHBOURS`` chunks are
-    shuffled: a chunk is of nearly one size, while the order of making says nothing about size.
+    Within windows of ``WINDOW`` the drawn counts are sorted and cut into chunks, and groups of ``NEIGHBOURS`` chunks
+    are shuffled: a chunk is of nearly one size, while the order of making says nothing about size.
 
     Args:
         histogram: Number of training structures with k atoms at index k.

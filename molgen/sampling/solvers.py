@@ -2,13 +2,14 @@
 
 Each is called as ``solver(model, z, times, mask, noise, on_step)``:
 
-* ``model`` has ``process`` (GaussianProcess), ``denoiser(z, t, mask)`` (predicted noise) and ``centred_noise(mask, noise)``;
+* ``model`` has ``process`` (GaussianProcess), ``denoiser(z, t, mask)`` (predicted noise), ``centred_noise(mask, noise)``;
 * ``z`` is the latent at ``times[0]``, shape ``(B, N, 3 + F)``;
 * ``times`` are the K + 1 times from 1 down to 0, float64, on the device of ``z``; K network calls are made;
 * ``mask`` is True for real atoms, shape ``(B, N)``; ``noise`` is the source of random draws;
 * ``on_step(k, z)`` is called after step k = 1..K.
 
-The result is the latent at ``times[-1]``. Nothing inside a step waits for the device. lambda = log(alpha / sigma) = -gamma / 2.
+The result is the latent at ``times[-1]``. Nothing inside a step waits for the device. Below, lambda is
+log(alpha / sigma) = -gamma / 2.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def dpm(
 ) -> Tensor:
     """DPM-Solver++(2M), deterministic (Lu et al. 2022, arXiv:2211.01095, algorithm 2); draws nothing.
 
-    z_s = sigma_s / sigma_t z_t + alpha_s (1 - e^-h) D, with h = lambda_s - lambda_t and D as ``_extrapolated`` gives it.
+    z_s = sigma_s / sigma_t z_t + alpha_s (1 - e^-h) D, h = lambda_s - lambda_t, D as ``_extrapolated`` gives it.
     """
     process, before = model.process, None
     for k in range(1, len(times)):
@@ -137,7 +138,7 @@ def _log_snr_step(process: Any, t: Tensor, s: Tensor) -> Tensor:
 
 
 def _extrapolated(process: Any, clean: Tensor, before: Tensor | None, times: Tensor, k: int) -> Tensor:
-    """Data prediction in the middle of step k in lambda: (1 + 1/2r) x_k - 1/2r x_{k-1}, r = h_{k-1} / h_k; x_k at first."""
+    """D = (1 + 1/2r) x_k - 1/2r x_{k-1} with r = h_{k-1} / h_k, the data prediction halfway in lambda; x_k at first."""
     if before is None:
         return clean
     previous = _log_snr_step(process, times[k - 2 : k - 1], times[k - 1 : k])
