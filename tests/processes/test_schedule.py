@@ -1,0 +1,61 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from molgen.processes.schedule import CosineSchedule, PolynomialSchedule, make_schedule
+
+GRID = torch.arange(1001, dtype=torch.float64) / 1000
+
+
+def clipped_polynomial() -> np.ndarray:
+    """EDM's table as its paper's code makes it: clip the ratios of neighbours, multiply up, shrink by the precision."""
+    raw = (1 - np.linspace(0, 1, 1001) ** 2) ** 2
+    ratios = np.clip(raw / np.concatenate([[1.0], raw[:-1]]), 0.001, 1.0)
+    return (1 - 2e-5) * np.cumprod(ratios) + 1e-5
+
+
+def test_published_checkpoints():
+    schedule = PolynomialSchedule()
+    alpha2, gamma = schedule.alpha_squared(GRID), schedule.gamma(GRID)
+    for step, value in ((0, 0.99999), (500, 0.5624987), (999, 1.39959e-5), (1000, 1.00040e-5)):
+        assert float(alpha2[step]) == pytest.approx(value, rel=1e-5)
+    assert float(gamma[0]) == pytest.approx(-11.5129, abs=5e-5)
+    assert float(gamma[1000]) == pytest.approx(11.5125, abs=5e-5)
+    assert float(schedule.sigma(torch.zeros(()))) == pytest.approx(0.00316, abs=5e-6)
+
+
+def test_closed_form_equals_the_clipped_table_everywhere():
+    np.testing.assert_allclose(PolynomialSchedule().alpha_squared(GRID).numpy(), clipped_polynomial(), rtol=1e-11)
+
+
+@pytest.mark.parametrize("name", ["polynomial_2", "cosine"])
+def test_variance_is_preserved_and_signal_falls(name):
+    schedule = make_schedule(name, precision=1e-5, num_steps=1000)
+    alpha, sigma, gamma = schedule.alpha(GRID), schedule.sigma(GRID), schedule.gamma(GRID)
+    torch.testing.assert_close(alpha**2 + sigma**2, torch.ones_like(alpha), rtol=1e-14, atol=0)
+    torch.testing.assert_close(gamma, -torch.log(alpha**2 / sigma**2), rtol=1e-10, atol=1e-10)
+    assert bool((gamma.diff() > 0).all())
+    assert bool(torch.isfinite(gamma).all())
+    assert gamma.dtype == torch.float64
+    assert make_schedule(name, precision=1e-5, num_steps=1000).gamma(GRID.float()).dtype == torch.float64
+
+
+def test_cosine_values():
+    schedule = CosineSchedule(precision=1e-5)
+    assert float(schedule.alpha_squared(torch.zeros(()))) == pytest.approx(1 - 1e-5, abs=1e-12)
+    assert float(schedule.alpha_squared(torch.ones(()))) == pytest.approx(1e-5, abs=1e-12)
+    waves = [math.cos((t + 0.008) / 1.008 * math.pi / 2) ** 2 for t in (0.5, 0.0)]
+    assert float(schedule.alpha_squared(torch.tensor(0.5))) == pytest.approx(waves[0] / waves[1], abs=2e-5)
+
+
+def test_precision_sets_both_ends():
+    for schedule in (PolynomialSchedule(1e-3), CosineSchedule(1e-3)):
+        ends = schedule.alpha_squared(torch.tensor([0.0, 1.0])).tolist()
+        assert ends == pytest.approx([1 - 1e-3, 1e-3], rel=1e-4)
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="known: polynomial_2, cosine"):
+        make_schedule("polynomial", precision=1e-5, num_steps=10)

@@ -1,0 +1,52 @@
+import torch
+
+from molgen.randomness import NoiseBlock, NoiseSource
+
+
+def block(seed: int, size: int, atoms: int, rows: slice = slice(None)) -> NoiseBlock:
+    return NoiseBlock(torch.Generator().manual_seed(seed), size, atoms, rows)
+
+
+def draws(blocks: list[NoiseBlock], atoms: int) -> list[torch.Tensor]:
+    """Normals, uniforms, normals: order matters, because all come from the same streams."""
+    source = NoiseSource(blocks)
+    return [source.normal(atoms, 4), source.uniform(), source.normal(atoms, 2)]
+
+
+def test_rows_of_a_block_are_rows_of_the_whole():
+    whole = draws([block(1, 7, 5)], 5)
+    for rows in (slice(0, 3), slice(3, 7), slice(1, None, 2)):
+        for part, full in zip(draws([block(1, 7, 5, rows)], 5), whole, strict=True):
+            assert torch.equal(part, full[rows])
+
+
+def test_merging_blocks_changes_nothing_but_padding():
+    first, second = draws([block(1, 3, 4)], 4), draws([block(2, 2, 6)], 6)
+    merged = draws([block(1, 3, 4), block(2, 2, 6)], 6)
+    for both, a, b in zip(merged, first, second, strict=True):
+        assert torch.equal(both[3:], b)
+        assert torch.equal(both[:3, :4] if both.dim() == 3 else both[:3], a)
+        assert both.dim() == 1 or not both[:3, 4:].any()
+
+
+def test_a_batch_split_in_two_is_the_batch():
+    whole = draws([block(9, 6, 3)], 3)
+    halves = [draws([block(9, 6, 3, rows)], 3) for rows in (slice(0, 2), slice(2, 6))]
+    for full, a, b in zip(whole, *halves, strict=True):
+        assert torch.equal(torch.cat([a, b]), full)
+
+
+def test_uniform_is_float64_in_its_range_and_normal_has_the_dtype_asked_for():
+    source = NoiseSource([block(0, 1000, 1)], dtype=torch.float64)
+    uniform = source.uniform()
+    assert uniform.dtype == torch.float64
+    assert 0.0 <= float(uniform.min()) < 0.02
+    assert 0.98 < float(uniform.max()) < 1.0
+    assert source.normal(1, 3).dtype == torch.float64
+
+
+def test_seeded_is_reproducible_and_len_counts_wanted_rows():
+    a, b, c = (NoiseSource.seeded(seed, 4, 2).normal(2, 3) for seed in (5, 5, 6))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+    assert len(block(0, 7, 1, slice(1, None, 3))) == 2
