@@ -1,4 +1,4 @@
-"""A small kit for testing networks and models, ours and other people's: random structures, symmetry checks, tolerances."""
+"""A small kit for testing networks and models, ours and others': random structures, symmetry checks, a tolerance."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROUNDING: Final = 1e-9
 """Relative difference that float64 rounding may cause in a few layers; a broken symmetry is many orders larger."""
 
 Network = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(features ``(B, N, F)``, positions ``(B, N, 3)``, mask ``(B, N)``) -> (invariant ``(B, N, G)``, vectors ``(B, N, 3)``)."""
+"""Features ``(B, N, F)``, positions ``(B, N, 3)`` and mask ``(B, N)`` in; invariants and vectors ``(B, N, .)`` out."""
 
 
 def random_batch(
@@ -41,10 +41,9 @@ def random_batch(
 
 def random_orthogonal(generator: torch.Generator, *, reflect: bool) -> Tensor:
     """A random rotation, or with ``reflect`` a rotation and a reflection, shape ``(3, 3)``, float64."""
-    q, r = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))
-    q = q * torch.sign(torch.diagonal(r))
-    wanted = -1.0 if reflect else 1.0
-    return q * wanted * torch.sign(torch.linalg.det(q))
+    q: Tensor = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0]
+    sign: Tensor = torch.linalg.det(q).sign()
+    return -q * sign if reflect else q * sign
 
 
 def randomise_weights(module: nn.Module, generator: torch.Generator) -> None:
@@ -130,8 +129,8 @@ def assert_padding_invariant(
     Raises:
         AssertionError: Some structure's output depends on padding, or padding is not zero in the output.
     """
-    wider = [nn.functional.pad(tensor, (0, 0, 0, extra)) for tensor in (features, positions)]
-    outputs = network(*wider, nn.functional.pad(mask, (0, extra)))
+    pad = nn.functional.pad
+    outputs = network(pad(features, (0, 0, 0, extra)), pad(positions, (0, 0, 0, extra)), pad(mask, (0, extra)))
     for row, n in enumerate(mask.sum(1).tolist()):
         alone = network(features[row : row + 1, :n], positions[row : row + 1, :n], mask[row : row + 1, :n])
         for mine, other, name in zip(outputs, alone, ("invariants", "vectors"), strict=True):
