@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -60,9 +60,10 @@ def likelihood(
             "checkpoint_sha256": generator.sha256(),
             "data": data,
             "unit": "nat",
-        }
-        document |= {"n": result.n, "excluded": result.excluded, "unreadable": skipped.total, "repeats": repeats}
-        document |= {
+            "n": result.n,
+            "excluded": result.excluded,
+            "unreadable": skipped.total,
+            "repeats": repeats,
             "seed": seed,
             "precision": precision,
             **{name: mean.to_dict() for name, mean in result.terms.items()},
@@ -93,8 +94,10 @@ def _batches(
         structures = list(open_structures(spec, on_error=skipped.add))
         indices, sizes = np.arange(len(structures)), np.array([len(s) for s in structures], np.int64)
 
-        def batch_of(rows: np.ndarray) -> AtomBatch:
+        def from_list(rows: np.ndarray) -> AtomBatch:
             return AtomBatch.from_structures([structures[row] for row in rows])
+
+        batch_of: Callable[[np.ndarray], AtomBatch] = from_list
     else:
         name, split = split_spec(spec)
         dataset = open_dataset(name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def sample(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint or run folder, weights file, or name in checkpoints/.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File to make: .sdf (bonds by distance), .extxyz, .xyz, + .gz.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="File: .sdf (bonds by distance), .extxyz, .xyz; or + .gz.")],
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="Molecules.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the model's own number.")] = None,

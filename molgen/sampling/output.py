@@ -1,4 +1,4 @@
-"""The file that sampling writes and its sidecar: appended chunk by chunk, continued when the same command is run again."""
+"""The file that sampling writes and its sidecar: appended chunk by chunk, continued when the command is run again."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ EXTENSIONS = (".sdf", ".sd", ".xyz", ".extxyz")
 class SampleFile:
     """Molecules of one run of sampling, in ``path``, with ``path.json`` beside it. A context manager.
 
-    The sidecar is replaced after every chunk, once the chunk's molecules are in the file. What lies behind the length that
-    it records was cut off by an interruption, is made again, and is therefore removed first.
+    The sidecar is replaced after every chunk, once the chunk's molecules are in the file. What lies behind the length
+    that it records belongs to a chunk that was interrupted; it is removed and made again.
 
     Args:
         path: ``.sdf``, ``.xyz`` or ``.extxyz``, ``.gz`` allowed.
@@ -115,9 +115,7 @@ class SampleFile:
         if not self.path.exists():
             return
         if not self.sidecar.exists():
-            raise OutputError(
-                f"{self.path} exists and {self.sidecar.name} does not: it is not ours to continue", hint=cure
-            )
+            raise OutputError(f"{self.path} exists but {self.sidecar.name} does not: it cannot be continued", hint=cure)
         earlier = read_sidecar(self.sidecar)
         # JSON turns tuples into lists; compare what was written with what would be.
         wanted = json.loads(json.dumps(settings))
@@ -128,7 +126,7 @@ class SampleFile:
             raise OutputError(f"{self.path} belongs to other settings: {named}", hint=cure)
         if self._length() < earlier["bytes"]:
             raise OutputError(
-                f"{self.path} was changed: it has {self._length():,} bytes, {self.sidecar.name} says {earlier['bytes']:,}",
+                f"{self.path} was cut: it has {self._length():,} bytes, {self.sidecar.name} says {earlier['bytes']:,}",
                 hint=cure,
             )
         self.state = earlier | {"provenance": self.state["provenance"]}

@@ -2,7 +2,7 @@
 
 Each is called as ``solver(model, z, times, mask, noise, on_step)``:
 
-* ``model`` has ``process`` (GaussianProcess), ``denoiser(z, t, mask)`` (predicted noise), ``centred_noise(mask, noise)``;
+* ``model`` has ``process`` (GaussianProcess), ``denoiser(z, t, mask)`` (predicted noise) and ``centred_noise``;
 * ``z`` is the latent at ``times[0]``, shape ``(B, N, 3 + F)``;
 * ``times`` are the K + 1 times from 1 down to 0, float64, on the device of ``z``; K network calls are made;
 * ``mask`` is True for real atoms, shape ``(B, N)``; ``noise`` is the source of random draws;

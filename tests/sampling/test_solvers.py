@@ -158,3 +158,13 @@ def test_unknown_solver():
     with pytest.raises(ConfigError, match="'euler'") as caught:
         solver_by_name("euler")
     assert "ancestral, ddim, dpm" in caught.value.hint
+
+
+def test_second_order_sde_is_better_than_ancestral_with_few_steps():
+    mask = masks([4], 4000)
+    dof = 3 * 3 * len(mask)
+    errors = {}
+    for name in ("ancestral", "dpm_sde"):
+        z = solve(SOLVERS[name], DATA, mask, 25)
+        errors[name] = abs(math.sqrt(float(z[..., :3].square().sum()) / dof) - 1.4)
+    assert errors["dpm_sde"] < 0.5 * errors["ancestral"]
