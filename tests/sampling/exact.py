@@ -30,7 +30,7 @@ class ExactModel:
 
 
 class GaussianData(ExactModel):
-    """Every coordinate x ~ N(0, position_std^2) with the centre of mass removed, every feature ~ N(mean, feature_std^2)."""
+    """Coordinates ~ N(0, position_std^2) with the centre of mass removed, features ~ N(feature_mean, feature_std^2)."""
 
     def __init__(self, position_std: float, feature_mean: float, feature_std: float, features: int = 2):
         super().__init__(features)
