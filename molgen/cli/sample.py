@@ -64,7 +64,11 @@ def sample(
     with _sample_file(generator, plan, out, choices, overwrite) as file:
         if file.chunks_done:
             typer.echo(f"continuing {out}: {file.written:,} of {n:,} molecules are there", err=True)
-        _fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
+        try:
+            _fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
+        except KeyboardInterrupt:
+            typer.echo(f"{file.written:,} molecules are kept in {out}; the same command continues", err=True)
+            raise
     rate = f", {file.state['molecules_per_second']:,} molecules/s" if file.state["molecules_per_second"] else ""
     typer.echo(f"{file.written:,} molecules in {out}{rate}; provenance in {file.sidecar}", err=True)
     if lost := file.not_finite:
