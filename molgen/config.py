@@ -35,7 +35,8 @@ class TrainingConfig:
 
     Attributes:
         steps: Optimiser steps in all.
-        learning_rate: Peak learning rate of AdamW (amsgrad).
+        learning_rate: Peak learning rate of AdamW.
+        amsgrad: AdamW with amsgrad, as EDM; it keeps the step sizes of the large first gradients for good.
         warmup_steps: Steps of linear warm-up.
         decay: ``none`` or ``cosine`` (to zero at ``steps``).
         weight_decay: Of AdamW.
@@ -51,6 +52,7 @@ class TrainingConfig:
 
     steps: int = 1_000_000
     learning_rate: float = 1e-4
+    amsgrad: bool = True
     warmup_steps: int = 0
     decay: str = "none"
     weight_decay: float = 1e-12

@@ -89,9 +89,8 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
-        optimizer = torch.optim.AdamW(
-            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, amsgrad=True
-        )
+        options = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "amsgrad": config.amsgrad}
+        optimizer = torch.optim.AdamW(self.model.parameters(), **options, fused=True)
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
