@@ -36,6 +36,7 @@ class TrainingConfig:
     Attributes:
         steps: Optimiser steps in all.
         learning_rate: Peak learning rate of AdamW.
+        muon_learning_rate: Peak learning rate of Muon, which then trains the weight matrices; 0: AdamW trains them too.
         amsgrad: AdamW with amsgrad, as EDM; it keeps the step sizes of the large first gradients for good.
         warmup_steps: Steps of linear warm-up.
         decay: ``none`` or ``cosine`` (to zero at ``steps``).
@@ -52,6 +53,7 @@ class TrainingConfig:
 
     steps: int = 1_000_000
     learning_rate: float = 1e-4
+    muon_learning_rate: float = 0.0
     amsgrad: bool = True
     warmup_steps: int = 0
     decay: str = "none"

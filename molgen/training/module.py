@@ -18,6 +18,7 @@ from molgen.config import TrainingConfig
 from molgen.datasets.batching import SizeBatches, ordered_batches
 from molgen.datasets.packed import PackedDataset
 from molgen.randomness import NoiseSource
+from molgen.training.optimizer import MuonAdamW
 
 
 class TrainingModule(lightning.LightningModule):
@@ -89,8 +90,12 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
-        options = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "amsgrad": config.amsgrad}
-        optimizer = torch.optim.AdamW(self.model.parameters(), **options, fused=True)
+        options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "amsgrad": config.amsgrad}
+        optimizer: torch.optim.Optimizer
+        if config.muon_learning_rate > 0:
+            optimizer = MuonAdamW(self.model.parameters(), config.muon_learning_rate, **options, fused=True)
+        else:
+            optimizer = torch.optim.AdamW(self.model.parameters(), **options, fused=True)
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
