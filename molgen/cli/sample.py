@@ -24,11 +24,11 @@ def sample(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the model's own number.")] = None,
     solver: Annotated[str, typer.Option(help="ancestral, ddim, dpm (2M) or dpm_sde (2M, stochastic).")] = "ancestral",
+    spacing: Annotated[float, typer.Option(help="Exponent of the times; above 1, more of the steps near t = 0.")] = 1.0,
     atoms: Annotated[str | None, typer.Option(help="Number of atoms, 19 or 10-20; default as trained on.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Molecules at once; the result is the same.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
-    compile_network: Annotated[bool, typer.Option("--compile", help="Compile the network first (minutes).")] = False,
     trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four molecules, .extxyz.")] = None,
     trajectory_every: Annotated[int, typer.Option(min=1, help="Steps between their frames.")] = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file instead of continuing it.")] = False,
@@ -53,13 +53,12 @@ def sample(
     if trajectory is not None and (trajectory.suffix != ".extxyz" or trajectory == out):
         raise ConfigError(f"--trajectory {trajectory} is not the name of an .extxyz file of its own")
     generator = load(checkpoint, device)
-    settings = Settings(steps or generator.default_steps, solver, precision)
+    settings = Settings(steps or generator.default_steps, solver, precision, spacing)
     plan = generator.plan(n, seed, None if atoms is None else parse_atoms(atoms))
-    if compile_network:
-        generator.compile()
-    follower = None if trajectory is None else Trajectory(generator.model, settings.steps, trajectory_every)
-    choices = {"n": n, "seed": seed, "steps": settings.steps, "solver": solver, "precision": precision, "atoms": atoms}
-    choices |= {"compile": compile_network, "trajectory": None if trajectory is None else str(trajectory)}
+    follower = None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
+    choices = {"n": n, "seed": seed, "steps": settings.steps, "solver": solver, "spacing": spacing}
+    choices |= {"precision": precision, "atoms": atoms}
+    choices |= {"trajectory": None if trajectory is None else str(trajectory)}
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
     with _sample_file(generator, plan, out, choices, overwrite) as file:
         if file.chunks_done:

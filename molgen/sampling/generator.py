@@ -48,10 +48,6 @@ class Generator:
         """Of the weights file."""
         return file_sha256(self.path)
 
-    def compile(self) -> None:
-        """Compile the network with torch.compile; the first batches then take minutes."""
-        self.model.denoiser.network.compile(dynamic=True)
-
     def plan(self, n: int, seed: int = 0, atoms: tuple[int, int] | None = None) -> Plan:
         """Atom counts for ``n`` structures; see :func:`molgen.sampling.sizes.make_plan`."""
         return make_plan(self.checkpoint.data.size_histogram, n, seed, atoms)
@@ -65,6 +61,7 @@ class Generator:
         *,
         atoms: tuple[int, int] | None = None,
         precision: str = "32",
+        spacing: float = 1.0,
         batch_size: int | None = None,
         progress: Callable[[int, int | None], None] = lambda done, total: None,
     ) -> list[Structure]:
@@ -77,6 +74,7 @@ class Generator:
             solver: ``ancestral``, ``ddim``, ``dpm`` or ``dpm_sde``.
             atoms: Smallest and largest number of atoms; the training set's distribution if None.
             precision: ``32`` or ``bf16``.
+            spacing: Exponent of the times; above 1, more steps near t = 0.
             batch_size: Structures at once; plays no part in the result.
             progress: Called with (done, all).
 
@@ -87,7 +85,7 @@ class Generator:
         Raises:
             ConfigError: A setting is wrong, or no training structure has such a number of atoms.
         """
-        settings = Settings(steps or self.default_steps, solver, precision)
+        settings = Settings(self.default_steps if steps is None else steps, solver, precision, spacing)
         plan = self.plan(n, seed, atoms)
         made = run(self.model, plan, settings, batch_size=batch_size or self.default_batch, progress=progress)
         return [

@@ -30,16 +30,22 @@ class Settings:
         steps: Solver steps; one more network call reads the result out.
         solver: A name in ``SOLVERS``.
         precision: ``32``, or ``bf16`` for autocast of the network's matrix products.
+        spacing: Exponent of the times; see ``time_grid``.
     """
 
     steps: int
     solver: str = "ancestral"
     precision: str = "32"
+    spacing: float = 1.0
+
+    @property
+    def times(self) -> Tensor:
+        """The solver's times, shape ``(steps + 1,)``, float64."""
+        return time_grid(self.steps, spacing=self.spacing)
 
     def __post_init__(self) -> None:
         solver_by_name(self.solver)
-        if self.steps < 1:
-            raise ConfigError(f"{self.steps} sampling steps; at least 1 is needed")
+        time_grid(self.steps, spacing=self.spacing)
         if self.precision not in PRECISIONS:
             raise ConfigError(f"unknown precision {self.precision!r}", hint=f"one of {', '.join(PRECISIONS)}")
 
@@ -190,7 +196,7 @@ def make(
     with torch.inference_mode(), autocast:
         z = model.start(mask, noise)
         on_step(0, z)
-        z_0 = solver(model, z, time_grid(settings.steps, mask.device), mask, noise, on_step)
+        z_0 = solver(model, z, settings.times.to(mask.device), mask, noise, on_step)
         batch: AtomBatch = model.finish(z_0, mask, noise)
     return batch
 

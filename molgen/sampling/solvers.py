@@ -14,6 +14,7 @@ log(alpha / sigma) = -gamma / 2.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -28,22 +29,29 @@ OnStep = Callable[[int, Tensor], None]
 Solver = Callable[[Any, Tensor, Tensor, Tensor, NoiseSource, OnStep | None], Tensor]
 
 
-def time_grid(steps: int, device: torch.device | str = "cpu") -> Tensor:
-    """Times 1 = t_0 > ... > t_K = 0, evenly spaced; with K the model's own number of steps, EDM's grid exactly.
+def time_grid(steps: int, device: torch.device | str = "cpu", spacing: float = 1.0) -> Tensor:
+    """Times t_k = (1 - k/K)^spacing from 1 to 0.
+
+    With spacing 1 they are even, and with K the model's own number of steps EDM's grid exactly. A spacing above 1 puts
+    more of them near 0, where bond lengths are decided.
 
     Args:
         steps: K.
         device: Where the times are wanted.
+        spacing: Exponent, positive.
 
     Returns:
         Shape ``(K + 1,)``, float64.
 
     Raises:
-        ConfigError: ``steps`` is not positive.
+        ConfigError: ``steps`` or ``spacing`` is not positive.
     """
     if steps < 1:
         raise ConfigError(f"{steps} sampling steps; at least 1 is needed")
-    return torch.arange(steps, -1, -1, dtype=torch.float64, device=device) / steps
+    if not 0 < spacing < math.inf:
+        raise ConfigError(f"a spacing of {spacing:g}; it must be positive")
+    even = torch.arange(steps, -1, -1, dtype=torch.float64, device=device) / steps
+    return even if spacing == 1.0 else even**spacing
 
 
 def ancestral(

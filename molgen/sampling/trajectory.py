@@ -21,16 +21,16 @@ class Trajectory:
 
     Args:
         model: A registered model.
-        steps: Solver steps.
+        times: Of the solver's steps, shape ``(K + 1,)``.
         every: Steps between frames; the noise and the last step are always among them.
     """
 
-    def __init__(self, model: Any, steps: int, every: int) -> None:
-        self.model, self.steps, self.every = model, steps, every
+    def __init__(self, model: Any, times: Tensor, every: int) -> None:
+        self.model, self.times, self.every = model, times.tolist(), every
         self._frames: dict[int, AtomBatch] = {}
 
     def __call__(self, step: int, z: Tensor, mask: Tensor) -> None:
-        if step % self.every and step != self.steps:
+        if step % self.every and step != len(self.times) - 1:
             return
         z, mask = z[:MOLECULES], mask[:MOLECULES]
         positions = z[..., :3] * self.model.config.position_scale
@@ -52,4 +52,4 @@ class Trajectory:
         return len(frames) - write(path, finite)
 
     def _frame(self, index: int, step: int, structure: Structure) -> Structure:
-        return structure.replace(name=str(index), properties={"step": step, "t": 1.0 - step / self.steps})
+        return structure.replace(name=str(index), properties={"step": step, "t": self.times[step]})

@@ -118,6 +118,12 @@ def test_bf16_is_close_and_different(model):
     assert 0 < error < 0.05 * scale
 
 
+def test_spacing_changes_the_times(model):
+    assert Settings(2, spacing=2.0).times.tolist() == [1.0, 0.25, 0.0]
+    even, bent = made(model, Settings(3))[1], made(model, Settings(3, spacing=2.0))[1]
+    assert any(not np.allclose(a.positions, b.positions) for a, b in zip(even, bent, strict=True))
+
+
 def test_bad_settings(model):
     for changes, message in (
         ({"steps": 0}, "0 sampling steps"),

@@ -150,8 +150,12 @@ def test_on_step_is_called_after_every_step():
 def test_the_grid_with_the_models_own_steps_is_edms():
     assert torch.equal(time_grid(1000), torch.arange(1000, -1, -1).double() / 1000)
     assert time_grid(3).tolist() == [1.0, 2 / 3, 1 / 3, 0.0]
+    assert time_grid(4, spacing=2.0).tolist() == [1.0, 0.5625, 0.25, 0.0625, 0.0]
     with pytest.raises(ConfigError, match="0 sampling steps"):
         time_grid(0)
+    for spacing in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(ConfigError, match="must be positive"):
+            time_grid(4, spacing=spacing)
 
 
 def test_unknown_solver():
