@@ -19,7 +19,8 @@ def apply_by_size(network: Network, features: Tensor, positions: Tensor, mask: T
     Only on the CPU, where pair work is what costs and reading the sizes is free; elsewhere it would stall the device.
 
     Args:
-        network: Takes features ``(b, n, F)``, positions ``(b, n, 3)``, mask ``(b, n)``; returns two ``(b, n, .)`` tensors.
+        network: Takes features ``(b, n, F)``, positions ``(b, n, 3)`` and mask ``(b, n)``; returns two tensors
+            ``(b, n, .)``.
         features: Shape ``(B, N, F)``.
         positions: Shape ``(B, N, 3)``.
         mask: True for real atoms, shape ``(B, N)``; padding comes last.

@@ -90,7 +90,8 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         config = self.config
-        options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay, "amsgrad": config.amsgrad}
+        options: dict[str, Any] = {"lr": config.learning_rate, "weight_decay": config.weight_decay}
+        options["amsgrad"] = config.amsgrad
         optimizer: torch.optim.Optimizer
         if config.muon_learning_rate > 0:
             optimizer = MuonAdamW(self.model.parameters(), config.muon_learning_rate, **options, fused=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import platform
 import subprocess
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import molgen
 from molgen.datasets.packed import PackedDataset
+from molgen.provenance import hardware, versions
 
 
-def provenance(dataset: PackedDataset, seed: int, precision: str) -> dict[str, Any]:
+def provenance(dataset: PackedDataset, seed: int, precision: str, *, on_gpu: bool) -> dict[str, Any]:
     """Facts about a training run that starts now, for the checkpoint's metadata."""
     return {
         "dataset": dataset.name,
@@ -21,10 +18,9 @@ def provenance(dataset: PackedDataset, seed: int, precision: str) -> dict[str, A
         "training_structures": len(dataset.indices("train")),
         "seed": seed,
         "precision": precision,
-        "molgen": molgen.__version__,
         "git_commit": _git_commit(),
-        "torch": torch.__version__,
-        "hardware": torch.cuda.get_device_name() if torch.cuda.is_available() else _cpu_name(),
+        "hardware": hardware("cuda" if on_gpu else "cpu"),
+        **versions(),
     }
 
 
@@ -36,12 +32,3 @@ def _git_commit() -> str:
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.machine()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
@@ -45,7 +46,7 @@ def prepare_folder(folder: Path, recipe: Recipe, seed: int, *, resume: bool) -> 
     has_state = (folder / STATE_FILE).is_file()
     if resume and not has_state:
         raise MissingError(f"{folder} holds no run to resume (no {STATE_FILE})", hint="leave out --resume to start one")
-    if not resume and (has_state or (folder / CONFIG_FILE).exists()):
+    if not resume and has_state:
         raise OutputError(f"{folder} holds a run already", hint="continue it with --resume, or choose another --out")
     try:
         (folder / STATE_FILE).parent.mkdir(parents=True, exist_ok=True)
@@ -85,18 +86,19 @@ def train(
     dataset = PackedDataset.open(resolve(recipe.data.name))
     if len(dataset.indices("train")) == 0:
         raise InputError(f"data set {dataset.name} has no training structures")
+    if resume and (folder / STATE_FILE).is_file():
+        _check_same_run(folder, recipe, dataset)
     prepare_folder(folder, recipe, seed, resume=resume)
-    if resume:
-        _check_same_data(folder, dataset)
     summary = DataSummary(tuple(dataset.elements), tuple(dataset.size_histogram("train").tolist()))
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
     if recipe.training.compile:
         model.denoiser.network.compile(dynamic=True)
     module = TrainingModule(model, dataset, recipe.data.batch_size, recipe.training, seed)
-    facts = provenance(dataset, seed, str(options["precision"]))
-    recorder = Recorder(folder, Checkpoint(recipe.to_dict(), summary, facts, {}), report, log, sample_scores)
+    recorder = Recorder(folder, Checkpoint(recipe.to_dict(), summary, {}, {}), report, log, sample_scores)
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
+    on_gpu = trainer.strategy.root_device.type == "cuda"
+    recorder.checkpoint.provenance |= provenance(dataset, seed, str(options["precision"]), on_gpu=on_gpu)
     steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:
         trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
@@ -136,9 +138,23 @@ def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[s
     )
 
 
-def _check_same_data(folder: Path, dataset: PackedDataset) -> None:
-    """Refuse to continue on other data than the run began with."""
-    began = Checkpoint.load(folder).provenance["dataset_fingerprint"]
+def _check_same_run(folder: Path, recipe: Recipe, dataset: PackedDataset) -> None:
+    """Refuse to continue a damaged run, or one of another model or on other data."""
+    try:
+        torch.load(folder / STATE_FILE, weights_only=True, map_location="cpu")
+    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise InputError(
+            f"{folder / STATE_FILE} is damaged: {str(error).splitlines()[0]}",
+            hint="start a new run with another --out; the weights in model.safetensors can still be sampled",
+        ) from error
+    checkpoint = Checkpoint.load(folder)
+    model = recipe.to_dict()["model"]
+    if changed := [key for key, value in model.items() if checkpoint.recipe["model"].get(key) != value]:
+        raise InputError(
+            f"{folder} trains another model: {', '.join('model.' + key for key in changed)} differ",
+            hint="resume with the settings it began with, or start a new run",
+        )
+    began = checkpoint.provenance["dataset_fingerprint"]
     if began != dataset.fingerprint:
         raise InputError(
             f"{folder} was trained on data with fingerprint {began[:16]}, but {dataset.folder} now has "
