@@ -53,7 +53,9 @@ class TrainingModule(lightning.LightningModule):
         """The model with exponentially averaged weights."""
         return self.averaged.module
 
-    def on_train_batch_end(self, *_: Any) -> None:
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Update the weights and then their average, before any callback can save the one without the other."""
+        super().optimizer_step(*args, **kwargs)
         self.averaged.update_parameters(self.model)
 
     def training_batch(self, step: int) -> tuple[AtomBatch, NoiseSource]:
