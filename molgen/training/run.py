@@ -11,6 +11,7 @@ from typing import Any
 
 import lightning
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
@@ -18,7 +19,7 @@ from molgen.checkpoint import Checkpoint
 from molgen.config import Recipe
 from molgen.datasets.find import resolve
 from molgen.datasets.packed import PackedDataset
-from molgen.errors import InputError, MissingError, OutputError
+from molgen.errors import ConfigError, InputError, MissingError, OutputError
 from molgen.models import DataSummary, build
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
@@ -87,7 +88,6 @@ def train(
         raise InputError(f"data set {dataset.name} has no training structures")
     if resume and (folder / STATE_FILE).is_file():
         _check_same_run(folder, recipe, dataset)
-    prepare_folder(folder, recipe, seed, resume=resume)
     summary = DataSummary(tuple(dataset.elements), tuple(dataset.size_histogram("train").tolist()))
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
@@ -98,6 +98,7 @@ def train(
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
     on_gpu = trainer.strategy.root_device.type == "cuda"
     recorder.checkpoint.provenance |= provenance(dataset, seed, str(options["precision"]), on_gpu=on_gpu)
+    prepare_folder(folder, recipe, seed, resume=resume)
     steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:
         trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
@@ -122,19 +123,22 @@ def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[s
         from lightning.pytorch.loggers import TensorBoardLogger
 
         logger = TensorBoardLogger(folder, name="tensorboard", version="")
-    return lightning.Trainer(
-        max_steps=steps,
-        callbacks=callbacks,
-        logger=logger,
-        log_every_n_steps=10**9,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        default_root_dir=os.fspath(folder),
-        **options,
-    )
+    quiet: dict[str, Any] = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    try:
+        return lightning.Trainer(
+            max_steps=steps,
+            callbacks=callbacks,
+            logger=logger,
+            log_every_n_steps=10**9,
+            use_distributed_sampler=False,
+            num_sanity_val_steps=0,
+            default_root_dir=os.fspath(folder),
+            **quiet,
+            **options,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        chosen = ", ".join(f"{key}={value}" for key, value in options.items())
+        raise ConfigError(f"these devices or this precision cannot be used here ({chosen}): {error}") from error
 
 
 def _check_same_run(folder: Path, recipe: Recipe, dataset: PackedDataset) -> None:
