@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,12 +50,15 @@ class Checkpoint:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             save_file(weights, temporary, metadata={"molgen": json.dumps(metadata)})
+            temporary.chmod(0o644)  # safetensors makes files that only their owner reads
             temporary.replace(folder / WEIGHTS_FILE)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise OutputError.from_os_error(error, folder / WEIGHTS_FILE) from error
         except SafetensorError as error:  # safetensors reports a full disk as its own error
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
             raise OutputError(f"cannot write {folder / WEIGHTS_FILE}: {error}") from error
         return folder / WEIGHTS_FILE
 

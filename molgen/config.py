@@ -118,6 +118,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
     """Check nested values against the dataclasses. ``source`` names them in messages."""
+    if not isinstance(values, dict):
+        raise ConfigError(f"{source}: the recipe is {values!r}, not a mapping")
     model = values.get("model")
     model_name = model.get("name") if isinstance(model, dict) else None
     if model_name not in MODELS:
@@ -174,7 +176,10 @@ def _read_yaml(name: str) -> dict[str, Any]:
     if path.suffix in (".yaml", ".yml"):
         if not path.is_file():
             raise ConfigError(f"recipe file {path} does not exist")
-        text = path.read_text(encoding="utf-8")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (UnicodeDecodeError, OSError) as error:
+            raise InputError(f"recipe file {path} cannot be read: {error}") from error
     else:
         resource = resources.files("molgen") / "recipes" / f"{name}.yaml"
         if not resource.is_file():

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from molgen.checkpoint import Checkpoint
+from molgen.checkpoint import Checkpoint, find
 from molgen.errors import InputError, OutputError
+from molgen.provenance import file_sha256
 from molgen.scoring.novelty import HASHES_FILE, write_hashes
 
 METRICS = ("atom_stability", "molecule_stability", "validity", "uniqueness", "novelty")
@@ -41,7 +42,7 @@ def publish(
         OutputError: Something cannot be written.
     """
     checkpoint = Checkpoint.load(run)
-    rows = [score_row(path) for path in scores]
+    rows = [score_row(path, file_sha256(find(run))) for path in scores]
     bound = None if likelihood is None else read_json(likelihood)
     checkpoint.provenance |= {"command": command, "scores": rows, "likelihood": bound}
     checkpoint.save(folder)
@@ -65,11 +66,11 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def score_row(path: Path) -> dict[str, Any]:
+def score_row(path: Path, weights_sha256: str) -> dict[str, Any]:
     """One row of the card: how the molecules were sampled, from the sidecar, and how they scored.
 
     Raises:
-        InputError: The file is not the report of one sampled file, or the file's sidecar is gone.
+        InputError: The file is not the report of one sampled file, its sidecar is gone, or the weights are others.
     """
     report = read_json(path)
     try:
@@ -78,9 +79,14 @@ def score_row(path: Path) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path} is not the output of `molgen score ONE_FILE --json`") from error
     sidecar = read_json(Path(source + ".json"))
-    settings = sidecar["settings"]
-    per_molecule = sidecar["seconds"] / max(report["n"], 1)
-    return row | {"settings": settings, "seconds_per_molecule": per_molecule, "provenance": sidecar["provenance"]}
+    try:
+        row |= {key: sidecar["settings"][key] for key in ("solver", "steps", "spacing", "seed", "precision", "device")}
+        row |= {"seconds_per_molecule": sidecar["seconds"] / report["n"], "hardware": sidecar["provenance"]["hardware"]}
+    except (KeyError, TypeError, ZeroDivisionError) as error:
+        raise InputError(f"{source}.json is not the sidecar of a file with molecules") from error
+    if sidecar["settings"].get("checkpoint_sha256") != weights_sha256:
+        raise InputError(f"{source} was sampled from other weights than {path.name} is published with")
+    return row
 
 
 def card_text(name: str, checkpoint: Checkpoint, rows: Sequence[Mapping[str, Any]], bound: Any, notes: str) -> str:
@@ -120,7 +126,8 @@ def score_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     columns = ["solver", "steps", "molecules", *(metric.replace("_", " ") for metric in METRICS), "s/molecule"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
-        cells = [row["settings"]["solver"], f"{row['settings']['steps']}", f"{row['n']:,}"]
+        solver = row["solver"] if row["spacing"] == 1 else f"{row['solver']}, spacing {row['spacing']:g}"
+        cells = [solver, f"{row['steps']}", f"{row['n']:,}"]
         cells += [_percent(row[metric]) for metric in METRICS]
         lines.append("| " + " | ".join([*cells, f"{row['seconds_per_molecule']:.3g}"]) + " |")
     return [

@@ -36,9 +36,9 @@ def models(
             lines.append(f"  {one['path']}  not usable: {one['error']}")
             continue
         steps = "?" if one["steps"] is None else f"{one['steps']:,}"
-        scores = "".join(f"; {name} {value}" for name, value in one["scores"].items())
         card = f"; card {one['card']}" if one["card"] else ""
-        lines.append(f"  {one['path']}  {one['model']} on {one['dataset']}, {steps} steps{scores}{card}")
+        lines.append(f"  {one['path']}  {one['model']} on {one['dataset']}, {steps} steps{card}")
+        lines += [f"    {line}" for line in _score_lines(one["scores"])]
     if not found:
         lines.append("  none; molgen train edm_embedded makes a small one in a minute")
     typer.echo("\n".join(lines))
@@ -82,7 +82,7 @@ def _trained() -> Iterator[dict[str, Any]]:
                 "model": checkpoint.recipe.get("model", {}).get("name"),
                 "dataset": facts.get("dataset"),
                 "steps": facts.get("steps"),
-                "scores": facts.get("scores", {}),
+                "scores": facts.get("scores", []),
                 "card": str(card) if card.is_file() else None,
             }
 
@@ -122,10 +122,24 @@ def _lines(document: dict[str, Any]) -> list[str]:
         f"sizes       {sizes['smallest']} to {sizes['largest']} atoms, mean {sizes['mean']}, "
         f"of {sizes['structures']:,} training structures",
     ]
-    for section in ("provenance", "recipe"):
-        lines += ["", f"{section}:"]
-        lines += [f"  {key} = {value}" for key, value in _flat(document[section])]
-    return lines
+    provenance = dict(document["provenance"])
+    scores = _score_lines(provenance.pop("scores", []))
+    for section, values in (("provenance", provenance), ("recipe", document["recipe"])):
+        lines += ["", f"{section}:", *(f"  {key} = {value}" for key, value in _flat(values))]
+    return [*lines, *(["", "scores:", *(f"  {line}" for line in scores)] if scores else [])]
+
+
+def _score_lines(scores: list[dict[str, Any]]) -> list[str]:
+    """One line for each score that a checkpoint was published with."""
+
+    def percent(rate: dict[str, Any] | None) -> str:
+        return "-" if rate is None or rate["value"] is None else f"{100 * rate['value']:.1f} %"
+
+    return [
+        f"{row['solver']}, {row['steps']} steps, {row['n']:,} molecules: atom stability {percent(row['atom_stability'])}, "
+        f"molecule stability {percent(row['molecule_stability'])}, validity {percent(row['validity'])}"
+        for row in scores
+    ]
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

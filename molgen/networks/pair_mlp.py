@@ -42,8 +42,28 @@ class PairMLP(nn.Module):
         receiver, sender = F.linear(h, left, self.first.bias), F.linear(h, right)
         dtype = receiver.dtype
         second = self.second.weight.to(dtype), self.second.bias.to(dtype)
-        result: Tensor = _PairMLP.apply(receiver, sender, invariants.to(dtype), geometry.to(dtype), *second)
+        inputs = receiver, sender, invariants.to(dtype), geometry.to(dtype), *second
+        result: Tensor = _PairMLP.apply(*inputs) if torch.is_grad_enabled() else _layers(*inputs, in_place=True)[-1]
         return result
+
+
+def _layers(
+    receiver: Tensor,
+    sender: Tensor,
+    invariants: Tensor,
+    geometry: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    *,
+    in_place: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Both pre-activations and both activations, in order; with ``in_place`` only the last of them is what it says."""
+    shape = (*invariants.shape[:3], receiver.shape[-1])
+    first = (receiver.unsqueeze(2) + sender.unsqueeze(1)).view(-1, shape[-1])
+    first.addmm_(invariants.reshape(-1, invariants.shape[-1]), geometry.t())
+    hidden = F.silu(first, inplace=in_place)
+    second = torch.addmm(bias, hidden, weight.t())
+    return first, hidden, second, F.silu(second, inplace=in_place).view(shape)
 
 
 class _PairMLP(torch.autograd.Function):
@@ -53,15 +73,10 @@ class _PairMLP(torch.autograd.Function):
     def forward(
         ctx: Any, receiver: Tensor, sender: Tensor, invariants: Tensor, geometry: Tensor, weight: Tensor, bias: Tensor
     ) -> Tensor:
-        shape = (*invariants.shape[:3], receiver.shape[-1])
-        first = (receiver.unsqueeze(2) + sender.unsqueeze(1)).view(-1, shape[-1])
-        first.addmm_(invariants.reshape(-1, invariants.shape[-1]), geometry.t())
-        needs_grad = any(ctx.needs_input_grad)
-        hidden = F.silu(first, inplace=not needs_grad)
-        second = torch.addmm(bias, hidden, weight.t())
-        if needs_grad:
-            ctx.save_for_backward(first, hidden, second, invariants, geometry, weight)
-        return F.silu(second, inplace=not needs_grad).view(shape)
+        inputs = receiver, sender, invariants, geometry, weight, bias
+        first, hidden, second, output = _layers(*inputs, in_place=False)
+        ctx.save_for_backward(first, hidden, second, invariants, geometry, weight)
+        return output
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, ...]:

@@ -72,7 +72,7 @@ class TrainingModule(lightning.LightningModule):
         batch, noise = self.training_batch(self.global_step)
         losses: dict[str, Tensor] = self.model.loss(batch, noise)
         if not bool(torch.isfinite(losses["loss"])):
-            raise FloatingPointError(f"the loss is {float(losses['loss'])} at step {self.global_step}")
+            raise FloatingPointError(f"the loss is {float(losses['loss'].detach())} at step {self.global_step}")
         for name, value in losses.items():
             self.log(f"train_{name}", value.detach().float(), batch_size=len(batch))
         return losses["loss"]

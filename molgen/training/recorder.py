@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -69,6 +70,8 @@ class Recorder(lightning.Callback):
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         config, step = pl_module.config, trainer.global_step
+        # All processes must stop at the same step, whichever of them heard the Ctrl-C.
+        self.interrupted = trainer.strategy.reduce_boolean_decision(self.interrupted, all=False)
         self._losses.append(outputs["loss"].detach())
         self.report(step * pl_module.batches.batch_size, config.steps * pl_module.batches.batch_size)
         values: dict[str, float] = {}
@@ -81,14 +84,15 @@ class Recorder(lightning.Callback):
             self.metrics.write(step, values)
             for logger in trainer.loggers:
                 logger.log_metrics(values, step)
-        if step % config.validate_every == 0 or step == config.steps or self.interrupted:
+        wanted = step % config.validate_every == 0 or step == config.steps or self.interrupted
+        if wanted and math.isfinite(pl_module.gradient_norms[-1]):  # else the weights are lost; keep the last good ones
             self._save(trainer, pl_module, step)
         if self.interrupted:
             trainer.should_stop = True
 
     def _training_values(self, trainer: Any, module: TrainingModule) -> dict[str, float]:
         now = time.perf_counter()
-        losses = [float(loss) for loss in self._losses]
+        losses = [float(loss) for loss in self._losses]  # of this process's part of the batches
         rate = len(losses) * module.batches.batch_size / max(now - self._window, 1e-9)
         self._losses, self._window = [], now
         return {

@@ -11,6 +11,9 @@ import molgen
 from molgen.cli.app import app
 from tests.sampling.conftest import HISTOGRAM, checkpoint, tiny_checkpoint  # noqa: F401 - a fixture
 
+RATE = {"value": 0.5, "numerator": 20, "denominator": 40, "low": 0.35, "high": 0.65}
+SCORES = [{"solver": "dpm", "steps": 50, "n": 40, "atom_stability": RATE, "molecule_stability": None, "validity": RATE}]
+
 
 def run(*arguments):
     return CliRunner().invoke(app, list(map(str, arguments)))
@@ -55,18 +58,20 @@ def test_models(tmp_path, monkeypatch):
     assert "edm_qm9_small" in empty.stdout
     assert "none; molgen train" in empty.stdout
     published = tiny_checkpoint()
-    published.provenance |= {"steps": 1234, "scores": {"validity": 0.5}}
+    published.provenance |= {"steps": 1234, "scores": SCORES}
     published.save(tmp_path / "checkpoints" / "mine")
     (tmp_path / "checkpoints" / "mine" / "CARD.md").write_text("# mine\n")
     tiny_checkpoint().save(tmp_path / "runs" / "two")
     (tmp_path / "runs" / "broken").mkdir()
     (tmp_path / "runs" / "broken" / "model.safetensors").write_bytes(b"x")
     text = run("models").stdout
-    assert "checkpoints/mine  edm on embedded, 1,234 steps; validity 0.5; card checkpoints/mine/CARD.md" in text
+    assert "checkpoints/mine  edm on embedded, 1,234 steps; card checkpoints/mine/CARD.md" in text
+    assert "dpm, 50 steps, 40 molecules: atom stability 50.0 %, molecule stability -, validity 50.0 %" in text
+    assert "dpm, 50 steps, 40 molecules" in run("info", "checkpoints/mine").stdout
     assert "runs/broken  not usable" in text
     found = json.loads(run("models", "--json").stdout)["checkpoints"]
     assert [one["path"] for one in found] == ["checkpoints/mine", "runs/broken", "runs/two"]
-    assert found[0]["scores"] == {"validity": 0.5}
+    assert found[0]["scores"] == SCORES
 
 
 def test_models_elsewhere(tmp_path, monkeypatch):

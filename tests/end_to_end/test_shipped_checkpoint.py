@@ -37,7 +37,7 @@ def test_samples_score_like_the_card(tmp_path):
     result = CliRunner().invoke(app, ["score", str(out), "--reference", str(FOLDER), "--json"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    rows = [row for row in Checkpoint.load(FOLDER).provenance["scores"] if row["settings"]["steps"] == 50]
+    rows = [row for row in Checkpoint.load(FOLDER).provenance["scores"] if row["steps"] == 50]
     on_card = np.mean([row["atom_stability"]["value"] for row in rows])
     # 64 molecules hold about 1,150 atoms: two points are several standard errors of their share.
     assert abs(report["atom_stability"]["value"] - on_card) < 0.05
