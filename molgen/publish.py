@@ -42,8 +42,9 @@ def publish(
         OutputError: Something cannot be written.
     """
     checkpoint = Checkpoint.load(run)
-    rows = [score_row(path, file_sha256(find(run))) for path in scores]
-    bound = None if likelihood is None else read_json(likelihood)
+    weights = file_sha256(find(run))
+    rows = [score_row(path, weights) for path in scores]
+    bound = None if likelihood is None else likelihood_row(likelihood, weights)
     checkpoint.provenance |= {"command": command, "scores": rows, "likelihood": bound}
     checkpoint.save(folder)
     write_hashes(checkpoint.recipe["data"]["name"], folder / HASHES_FILE)
@@ -86,6 +87,23 @@ def score_row(path: Path, weights_sha256: str) -> dict[str, Any]:
         raise InputError(f"{source}.json is not the sidecar of a file with molecules") from error
     if sidecar["settings"].get("checkpoint_sha256") != weights_sha256:
         raise InputError(f"{source} was sampled from other weights than {path.name} is published with")
+    return row
+
+
+def likelihood_row(path: Path, weights_sha256: str) -> dict[str, Any]:
+    """What the card says of the bound.
+
+    Raises:
+        InputError: The file is not the output of ``molgen likelihood --json``, or the weights are others.
+    """
+    report = read_json(path)
+    try:
+        row = {"n": int(report["n"]), "data": str(report["data"])}
+        row["nll"] = {key: float(report["nll"][key]) for key in ("value", "low", "high")}
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is not the output of `molgen likelihood --json`") from error
+    if report.get("checkpoint_sha256") != weights_sha256:
+        raise InputError(f"{path} was measured on other weights than are published")
     return row
 
 

@@ -50,7 +50,7 @@ def info(
 ) -> None:  # fmt: skip
     """Everything that a checkpoint says of itself: recipe, data, vocabulary, sizes, parameters, provenance, SHA-256.
 
-    Example: molgen info checkpoints/edm_qm9_small
+    Example: molgen info checkpoints/edm_qm9
     """
     import json
 
@@ -136,7 +136,8 @@ def _score_lines(scores: list[dict[str, Any]]) -> list[str]:
         return "-" if rate is None or rate["value"] is None else f"{100 * rate['value']:.1f} %"
 
     return [
-        f"{row['solver']}, {row['steps']} steps, {row['n']:,} molecules: atom stability {percent(row['atom_stability'])}, "
+        f"{row['solver']}, {row['steps']} steps, {row['n']:,} molecules: "
+        f"atom stability {percent(row['atom_stability'])}, "
         f"molecule stability {percent(row['molecule_stability'])}, validity {percent(row['validity'])}"
         for row in scores
     ]

@@ -29,7 +29,7 @@ def likelihood(
     Structures with an element or a number of atoms that the training set lacks have -log p = infinity; they are counted
     and left out of the mean. Exit code 5: some records could not be read.
 
-    Example: molgen likelihood checkpoints/edm_qm9_small --data qm9:test --limit 2000
+    Example: molgen likelihood checkpoints/edm_qm9 --data qm9:test --limit 2000
     """
     from molgen.host_memory import keep_freed_memory
 

@@ -37,7 +37,7 @@ def sample(
 
     Exit code 5: some molecules have coordinates that are not finite; OUT.json lists them, OUT lacks them.
 
-    Example: molgen sample checkpoints/edm_qm9_small -n 1000 -o out.sdf --steps 250
+    Example: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250
     """
     from molgen.host_memory import keep_freed_memory
 

@@ -17,7 +17,7 @@ def train(
     recipe: Annotated[str, typer.Argument(help="A packaged recipe (see `molgen models`) or a YAML file.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="Settings, as section.key=value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; default runs/RECIPE.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the initial weights, the batches and the noise.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, batches and noise; default 0.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")
     ] = False,
@@ -25,7 +25,7 @@ def train(
     devices: Annotated[int, typer.Option(help="Devices, or processes with --device cpu.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
     strategy: Annotated[str, typer.Option(help="Lightning strategy: auto, ddp, fsdp, ...")] = "auto",
-    precision: Annotated[str, typer.Option(help="Lightning precision: 32-true, bf16-mixed, ...")] = "32-true",
+    precision: Annotated[str | None, typer.Option(help="bf16-mixed, ...; default 32-true.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
     """Train a model by a recipe. Ctrl-C saves; --resume continues exactly.
@@ -40,14 +40,21 @@ def train(
     from molgen.cli.progress import progress_bar
     from molgen.config import load_recipe
 
-    settings = load_recipe(recipe, overrides or [])
+    folder = out or Path("runs") / Path(recipe).stem
+    if resume:
+        from molgen.training.folder import recorded_recipe
+
+        settings, began_seed, began_precision = recorded_recipe(folder, overrides or [])
+        seed, precision = began_seed if seed is None else seed, precision or began_precision
+    else:
+        settings = load_recipe(recipe, overrides or [])
+    seed, precision = seed or 0, precision or "32-true"
     if dry_run:
         typer.echo(OmegaConf.to_yaml(OmegaConf.create(settings.to_dict())), nl=False)
         return
     from molgen.cli.monitor import make_sample_scores
     from molgen.training.run import train as run
 
-    folder = out or Path("runs") / Path(recipe).stem
     accelerator = {"cuda": "gpu"}.get(device, device)
     options: dict[str, Any] = {"accelerator": accelerator, "devices": devices, "num_nodes": nodes}
     options |= {"strategy": strategy, "precision": precision}
@@ -56,10 +63,14 @@ def train(
         sample_scores = make_sample_scores(count, settings.training.sample_steps)
     elif count:
         typer.echo("rdkit is not installed: molecules are not sampled and scored during training", err=True)
-    with progress_bar(f"training {folder.name}", "molecules") as report:
-        weights = run(
-            settings, folder, seed=seed, resume=resume, report=report, log=lambda line: typer.echo(line, err=True),
-            sample_scores=sample_scores,
-            trainer_options=options,
-        )  # fmt: skip
+    try:
+        with progress_bar(f"training {folder.name}", "molecules") as report:
+            weights = run(
+                settings, folder, seed=seed, resume=resume, report=report, log=lambda line: typer.echo(line, err=True),
+                sample_scores=sample_scores,
+                trainer_options=options,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        typer.echo(f"continue: molgen train {recipe} --out {folder} --resume", err=True)
+        raise
     typer.echo(f"weights: {weights}\nnext: molgen sample {folder} -n 100 -o samples.sdf", err=True)

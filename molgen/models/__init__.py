@@ -11,7 +11,7 @@ from molgen.models.edm import EDM, EDMConfig
 __all__ = ["MODELS", "DataSummary", "build"]
 
 MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {"edm": (EDMConfig, EDM)}
-"""Name -> (settings dataclass, model class). A model offers loss, nll, start, finish and denoiser; see ``EDM``."""
+"""Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 
 
 def build(settings: Any, data: DataSummary) -> Any:

@@ -6,6 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -42,7 +43,7 @@ class Recorder(lightning.Callback):
         self._losses: list[Tensor] = []
         self._before = 0.0
         self._started = self._window = time.perf_counter()
-        self._previous_handler: Any = None
+        self._previous_handlers: dict[int, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
         return {"seconds": self._seconds()}
@@ -53,14 +54,13 @@ class Recorder(lightning.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self.metrics = MetricsFile(self.folder / "metrics.csv", trainer.global_step) if trainer.is_global_zero else None
         self._started = self._window = time.perf_counter()
-        try:
-            self._previous_handler = signal.signal(signal.SIGINT, self._interrupt)
-        except ValueError:  # not in the main thread: Ctrl-C is somebody else's
-            self._previous_handler = None
+        with suppress(ValueError):  # not in the main thread: signals are somebody else's
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous_handlers[number] = signal.signal(number, self._interrupt)
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if self._previous_handler is not None:
-            signal.signal(signal.SIGINT, self._previous_handler)
+        while self._previous_handlers:
+            signal.signal(*self._previous_handlers.popitem())
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         if self.interrupted:

@@ -12,21 +12,18 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from omegaconf import OmegaConf
 from torch.utils.data import DataLoader
 
 from molgen.checkpoint import Checkpoint
 from molgen.config import Recipe
 from molgen.datasets.find import resolve
 from molgen.datasets.packed import PackedDataset
-from molgen.errors import ConfigError, InputError, MissingError, OutputError
+from molgen.errors import ConfigError, InputError, OutputError
 from molgen.models import DataSummary, build
+from molgen.training.folder import STATE_FILE, check_same_run, prepare_folder
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
 from molgen.training.recorder import Log, Recorder, Report, SampleScores
-
-CONFIG_FILE = "config.yaml"
-STATE_FILE = Path("checkpoints") / "last.ckpt"
 
 _BESIDE_THE_POINT = (
     ".*does not have many workers.*",  # batches are assembled in the step, from memory-mapped arrays
@@ -34,25 +31,6 @@ _BESIDE_THE_POINT = (
     ".*smaller than the logging interval.*",  # the recorder logs
     ".*isinstance.treespec, LeafSpec.*",  # Lightning's own use of torch
 )
-
-
-def prepare_folder(folder: Path, recipe: Recipe, seed: int, *, resume: bool) -> None:
-    """Make the run folder and write config.yaml.
-
-    Raises:
-        OutputError: The folder holds a run already and ``resume`` is not given, or it cannot be written.
-        MissingError: ``resume`` is given and there is nothing to resume.
-    """
-    has_state = (folder / STATE_FILE).is_file()
-    if resume and not has_state:
-        raise MissingError(f"{folder} holds no run to resume (no {STATE_FILE})", hint="leave out --resume to start one")
-    if not resume and has_state:
-        raise OutputError(f"{folder} holds a run already", hint="continue it with --resume, or choose another --out")
-    try:
-        (folder / STATE_FILE).parent.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create({"seed": seed, **recipe.to_dict()}), folder / CONFIG_FILE)
-    except OSError as error:
-        raise OutputError.from_os_error(error, folder) from error
 
 
 def train(
@@ -80,14 +58,15 @@ def train(
 
     Raises:
         KeyboardInterrupt: Stopped by Ctrl-C, after saving.
-        InputError: The data set is not the one the run began with.
+        InputError: ``resume``, and the recipe, the seed or the data set are not those the run began with.
     """
     options = {"accelerator": "auto", "devices": 1, "precision": "32-true", **(trainer_options or {})}
     dataset = PackedDataset.open(resolve(recipe.data.name))
     if len(dataset.indices("train")) == 0:
         raise InputError(f"data set {dataset.name} has no training structures")
-    if resume and (folder / STATE_FILE).is_file():
-        _check_same_run(folder, recipe, dataset)
+    facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}
+    if resume:
+        check_same_run(folder, recipe, facts)
     summary = DataSummary(tuple(dataset.elements), tuple(dataset.size_histogram("train").tolist()))
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
@@ -98,7 +77,7 @@ def train(
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
     on_gpu = trainer.strategy.root_device.type == "cuda"
     recorder.checkpoint.provenance |= provenance(dataset, seed, str(options["precision"]), on_gpu=on_gpu)
-    prepare_folder(folder, recipe, seed, resume=resume)
+    prepare_folder(folder, recipe, facts, resume=resume)
     steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:
         trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
@@ -139,28 +118,3 @@ def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[s
     except (MisconfigurationException, ValueError) as error:
         chosen = ", ".join(f"{key}={value}" for key, value in options.items())
         raise ConfigError(f"these devices or this precision cannot be used here ({chosen}): {error}") from error
-
-
-def _check_same_run(folder: Path, recipe: Recipe, dataset: PackedDataset) -> None:
-    """Refuse to continue a damaged run, or one of another model or on other data."""
-    try:
-        torch.load(folder / STATE_FILE, weights_only=True, map_location="cpu")
-    except Exception as error:  # torch's reader fails in many ways on damaged bytes
-        raise InputError(
-            f"{folder / STATE_FILE} is damaged ({type(error).__name__})",
-            hint="start a new run with another --out; the weights in model.safetensors can still be sampled",
-        ) from error
-    checkpoint = Checkpoint.load(folder)
-    model = recipe.to_dict()["model"]
-    if changed := [key for key, value in model.items() if checkpoint.recipe["model"].get(key) != value]:
-        raise InputError(
-            f"{folder} trains another model: {', '.join('model.' + key for key in changed)} differ",
-            hint="resume with the settings it began with, or start a new run",
-        )
-    began = checkpoint.provenance["dataset_fingerprint"]
-    if began != dataset.fingerprint:
-        raise InputError(
-            f"{folder} was trained on data with fingerprint {began[:16]}, but {dataset.folder} now has "
-            f"{dataset.fingerprint[:16]}",
-            hint="restore the data set, or start a new run",
-        )
