@@ -139,20 +139,46 @@ def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
     return recipe
 
 
+_MANY = 1e12
+_RANGES: dict[str, dict[str, tuple[float, float]]] = {
+    "model": {
+        **dict.fromkeys(("hidden", "layers", "num_steps"), (1, _MANY)),
+        **dict.fromkeys(("position_scale", "element_scale", "number_scale"), (1e-6, _MANY)),
+        **dict.fromkeys(("coordinate_range", "normalisation"), (1e-6, _MANY)),
+        "precision": (1e-12, 0.4),
+    },
+    "data": {"batch_size": (1, _MANY)},
+    "training": {
+        **dict.fromkeys(("steps", "validate_every", "log_every", "sample_steps"), (1, _MANY)),
+        **dict.fromkeys(("warmup_steps", "validate_structures", "sample_structures"), (0, _MANY)),
+        **dict.fromkeys(("weight_decay", "muon_learning_rate"), (0, 1)),
+        "learning_rate": (1e-12, 1e30),
+        "ema_decay": (0, 1),
+    },
+}
+"""Smallest and largest value of each numeric setting."""
+
+
 def _check_ranges(recipe: Recipe, source: str) -> None:
     training = recipe.training
     if training.decay not in ("none", "cosine"):
         raise ConfigError(f"{source}: training.decay is {training.decay!r}", hint="one of none, cosine")
     if training.clip != "adaptive":
         try:
-            float(training.clip)
-        except ValueError as error:
-            raise ConfigError(f"{source}: training.clip is {training.clip!r}", hint="adaptive, or a number") from error
-    positive = {"data.batch_size": recipe.data.batch_size, "training.steps": training.steps}
-    positive |= {f"training.{key}": getattr(training, key) for key in ("learning_rate", "validate_every", "log_every")}
-    for key, value in positive.items():
-        if value <= 0:
-            raise ConfigError(f"{source}: {key} is {value}; it must be positive")
+            clip = float(training.clip)
+        except ValueError:
+            clip = -1.0
+        if not clip > 0:
+            raise ConfigError(f"{source}: training.clip is {training.clip!r}", hint="adaptive, or a positive number")
+    for part, ranges in _RANGES.items():
+        for key, (low, high) in ranges.items():
+            value = getattr(getattr(recipe, part), key, low)
+            if not low <= value <= high:  # also false for nan
+                wanted = f"between {low:g} and {high:g}" if high < _MANY else f"at least {low:g}"
+                raise ConfigError(f"{source}: {part}.{key} is {value}; it must be {wanted}")
+    if training.muon_learning_rate > 0 and recipe.model.hidden < 32:
+        hint = "training.muon_learning_rate=0"
+        raise ConfigError(f"{source}: Muon needs matrices of at least 32 rows; model.hidden is too small", hint=hint)
 
 
 def _reject_unknown(values: dict[str, Any], known: dict[str, Any], source: str, prefix: str) -> None:

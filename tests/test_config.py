@@ -49,10 +49,15 @@ def test_unknown_keys_suggest_the_near_miss():
 
 def test_wrong_values():
     assert "training.steps" in fails("training.steps=many")[0]
-    assert "training.steps is 0; it must be positive" in fails("training.steps=0")[0]
+    assert "training.steps is 0; it must be at least 1" in fails("training.steps=0")[0]
     assert "data.batch_size is -3" in fails("data.batch_size=-3")[0]
     assert fails("training.decay=linear")[1] == "one of none, cosine"
-    assert fails("training.clip=sometimes")[1] == "adaptive, or a number"
+    assert fails("training.clip=sometimes")[1] == "adaptive, or a positive number"
+    for nonsense in ("model.hidden=0", "model.num_steps=0", "training.learning_rate=nan", "training.weight_decay=-1"):
+        assert nonsense.split("=")[0] in fails(nonsense)[0]
+    for nonsense in ("training.clip=-1", "training.clip=nan", "training.ema_decay=2", "training.sample_steps=0"):
+        assert nonsense.split("=")[0] in fails(nonsense)[0]
+    assert "Muon" in fails("model.hidden=8", "training.muon_learning_rate=0.01")[0]
     assert "model.name is 'edmm'" in fails("model.name=edmm")[0]
     assert fails("model.name=edmm")[1] == "did you mean edm?"
     assert "data is 7; it must be a section" in fails("data=7")[0]

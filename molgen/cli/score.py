@@ -46,8 +46,9 @@ def score(
     check_protocol(protocol)
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
-    if out is not None and any(Path(file).exists() and out.exists() and out.samefile(file) for file in files):
-        raise ConfigError(f"--out {out} is one of the files to score", hint="give the rows another name")
+    read = [*files, *([] if reference is None else [reference])]
+    if out is not None and any(Path(file).exists() and out.exists() and out.samefile(file) for file in read):
+        raise ConfigError(f"--out {out} is one of the files that are read", hint="give the rows another name")
     known = None
     if reference is not None:
         with progress_bar("reference", "molecules") as progress:

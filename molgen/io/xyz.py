@@ -30,7 +30,7 @@ def records(lines: Iterator[str]) -> Iterator[Record]:
         number += 1
         if not line.strip():
             continue
-        if not line.strip().isdecimal():
+        if not line.strip().isdecimal() or len(line.strip()) > 9:
             yield BadRecord(
                 f"no count of atoms: line {number}: {line.strip()[:40]!r}; the rest of the file was not read"
             )

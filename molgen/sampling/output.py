@@ -167,6 +167,7 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: {error}", hint=hint) from error
     needed = {"settings": dict, "chunks": int, "chunks_done": int, "written": int, "bytes": int, "not_finite": list}
+    needed["seconds"] = float
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise InputError(f"{path} is not a {FORMAT} sidecar", hint=hint)
     if wrong := [key for key, kind in needed.items() if not isinstance(state.get(key), kind)]:

@@ -85,7 +85,13 @@ class Reference:
         if path.suffix == ".npy":
             return cls._load(path)
         if path.is_file():
-            return cls._from_file(path, workers, progress)
+            made = cls._from_file(path, workers, progress)
+            if not len(made.hashes):
+                raise InputError(
+                    f"{path} holds no molecule that can be a reference ({made.structures} records, none usable)",
+                    hint="with an empty reference everything would count as novel",
+                )
+            return made
         return cls._from_dataset(str(spec), workers, progress)
 
     @classmethod

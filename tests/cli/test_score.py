@@ -132,7 +132,7 @@ def test_truncated_gzip_keeps_what_could_be_read(tmp_path):
         (["{sample}", "--reference", "{folder}/nothing"], 4, ["nothing"]),
         (["{sample}", "--reference", "{folder}"], 4, ["training_hashes.npy"]),
         (["{sample}", "--out", "{folder}/no/rows.csv"], 6, ["rows.csv"]),
-        (["{sample}", "--out", "{sample}"], 3, ["one of the files to score"]),
+        (["{sample}", "--out", "{sample}"], 3, ["one of the files that are read"]),
         (["{folder}/notes.docx"], 3, ["notes.docx"]),
         (["{sample}", "--workers", "0"], 2, ["--workers"]),
         ([], 2, ["FILES"]),

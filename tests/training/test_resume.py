@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from molgen.checkpoint import Checkpoint
 from molgen.errors import InputError, MissingError, OutputError
+from molgen.training.folder import recorded_recipe
 from tests.training.conftest import OVERRIDES, PER_EPOCH, STEPS, pack
 
 CLOCK = ("seconds", "molecules_per_second")
@@ -159,3 +160,33 @@ def test_overrides_are_recorded(run, recipe, uninterrupted):
         key, _, value = override.partition("=")
         section, name = key.split(".")
         assert str(config[section][name]) == value
+
+
+@pytest.mark.parametrize("change", ["data.batch_size=4", "training.learning_rate=0.02", "training.clip=1.0"])
+def test_other_settings_are_refused(run, recipe, uninterrupted, change):
+    before = (uninterrupted / "config.yaml").read_text()
+    with pytest.raises(InputError, match=change.split("=")[0]):
+        run(recipe(change), "uninterrupted", resume=True)
+    assert (uninterrupted / "config.yaml").read_text() == before
+
+
+def test_another_seed_is_refused(run, recipe, uninterrupted):
+    with pytest.raises(InputError, match="seed"):
+        run(recipe(), "uninterrupted", resume=True, seed=1)
+
+
+def test_what_a_run_began_with_is_read_back(run, recipe, tmp_path):
+    run(recipe(), seed=5)
+    again, seed, precision = recorded_recipe(tmp_path / "run", ["training.steps=20"])
+    assert (seed, precision, again.training.steps) == (5, "32-true", 20)
+    assert again.data == recipe().data
+    assert again.model == recipe().model
+
+
+def test_published_weights_are_not_overwritten(run, recipe, tmp_path, uninterrupted):
+    weights = (uninterrupted / "model.safetensors").read_bytes()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.safetensors").write_bytes(weights)
+    with pytest.raises(OutputError, match="holds a run already"):
+        run(recipe())
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == weights
