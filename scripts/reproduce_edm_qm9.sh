@@ -11,15 +11,16 @@ mkdir -p "$run/results"
 [ -d data/qm9 ] || $molgen data prepare qm9 ${1:+--source "$1"}
 if [ -f "$run/checkpoints/last.ckpt" ]; then resume=--resume; else resume=; fi
 .venv/bin/$train $resume
-sample() { # solver steps molecules
-  local name="$run/results/$1_$2"
-  $molgen sample "$run" -n "$3" --solver "$1" --steps "$2" --seed 0 --precision bf16 -o "$name.sdf"
-  $molgen score "$name.sdf" --reference qm9 --out "$name.csv" --json >"$name.json"
+sample() { # solver steps spacing
+  local name="$run/results/$1_$2" code=0
+  $molgen sample "$run" -n 10000 --solver "$1" --steps "$2" --spacing "$3" --seed 0 --precision bf16 -o "$name.sdf" || code=$?
+  [ "$code" = 0 ] || [ "$code" = 5 ] # 5: a few molecules were not finite and are listed in the sidecar
+  $molgen score "$name.sdf" --reference qm9 --out "$name.csv" --json >"$name.score.json"
 }
-for steps in 50 100 250 1000; do sample ancestral "$steps" 10000; done
-for steps in 50 100; do sample ddim "$steps" 10000; sample dpm "$steps" 10000; done
-$molgen likelihood "$run" --data qm9:test --json >"$run/results/likelihood.json"
+for steps in 50 100 250; do sample dpm_sde "$steps" 2; done
+for steps in 250 1000; do sample ancestral "$steps" 1; done
+$molgen likelihood "$run" --data qm9:test --repeats 3 --json >"$run/results/likelihood.json"
 scores=()
-for file in "$run"/results/*_*.json; do case "$file" in *.sdf.json) ;; *) scores+=(--scores "$file") ;; esac; done
+for file in "$run"/results/*.score.json; do scores+=(--scores "$file"); done
 $molgen publish "$run" checkpoints/edm_qm9 "${scores[@]}" --likelihood "$run/results/likelihood.json" \
   --command "$train" --overwrite
