@@ -35,7 +35,11 @@ def read_flat(path: Path) -> dict[str, NDArray]:
         raise InputError(f"{path} is not a readable .npz file of plain arrays: {error}") from error
     if absent := [key for key in REQUIRED if key not in arrays]:
         raise InputError(f"{path} lacks the array {', '.join(absent)}; it has {', '.join(arrays)}")
-    n, atoms = len(arrays["n_atoms"]), int(arrays["n_atoms"].sum())
+    counts = arrays["n_atoms"]
+    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
+        raise InputError(f"{path}: n_atoms must be a list of counts; it is {counts.dtype} {counts.shape}")
+    arrays["n_atoms"] = counts.astype(np.int64)
+    n, atoms = len(counts), int(arrays["n_atoms"].sum())
     if arrays["z"].shape != (atoms,) or arrays["pos"].shape != (atoms, 3):
         shapes = f"z {arrays['z'].shape} and pos {arrays['pos'].shape}"
         raise InputError(f"{path}: n_atoms adds up to {atoms} atoms, but {shapes}")

@@ -164,7 +164,7 @@ class PackWriter:
     def _check(self, structure: Structure) -> None:
         if not len(structure):
             raise InputError("no atoms")
-        if not np.isfinite(structure.positions).all():
+        if not (np.abs(structure.positions) < np.finfo(np.float32).max).all():  # false for nan, too
             raise InputError("a coordinate is not finite")
         if structure.numbers.min() < 1 or structure.numbers.max() > 118:
             raise InputError("an atomic number is outside 1..118")

@@ -251,3 +251,12 @@ def test_many_structures_open_in_under_a_second(tmp_path):
     data = PackedDataset.open(tmp_path / "many")
     assert time.perf_counter() - start < 1
     assert len(data.batch(np.arange(20_000))) == 20_000
+
+
+def test_coordinates_that_single_precision_cannot_hold_are_refused(tmp_path):
+    with PackWriter(tmp_path / "big", name="big") as writer:
+        writer.add(Structure(numbers=[1], positions=[[0.0, 0.0, 1.0]]))
+        with pytest.raises(InputError):
+            writer.add(Structure(numbers=[1], positions=[[0.0, 0.0, 1e300]]))
+        writer.finish(np.zeros(1, np.int64), {})
+    assert len(PackedDataset.open(tmp_path / "big")) == 1
