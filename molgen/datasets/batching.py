@@ -41,9 +41,7 @@ class SizeBatches:
         return np.asarray(self._batches[within])
 
 
-def ordered_batches(
-    indices: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int
-) -> list[NDArray[np.int64]]:
+def ordered_batches(indices: NDArray[np.int64], sizes: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
     """Every structure once, by size, in batches: for evaluation."""
     order = np.asarray(indices)[np.argsort(sizes, kind="stable")]
     return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
