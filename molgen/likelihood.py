@@ -17,8 +17,8 @@ from torch import Tensor
 from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, InputError
 from molgen.randomness import NoiseSource
+from molgen.sampling.runner import PRECISIONS
 
-PRECISIONS = ("32", "bf16")
 Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
 

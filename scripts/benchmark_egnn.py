@@ -31,7 +31,7 @@ from molgen.processes.schedule import PolynomialSchedule
 
 FEATURES = 6  # one-hot of H, C, N, O, F and the atomic number
 TOLERANCE = 1e-4
-# Molecules with n atoms in the training split of QM9 (EDM's split of 100,000, without the 1,486 our copy lacks).
+# Molecules with n atoms in the training split of QM9 (EDM's split of 100,000, without the 1,588 our copy lacks).
 QM9_SIZES = {
     3: 1, 4: 4, 5: 4, 6: 8, 7: 15, 8: 41, 9: 98, 10: 284, 11: 669, 12: 1462, 13: 2775, 14: 4840, 15: 7584, 16: 10502,
     17: 12957, 18: 13321, 19: 13808, 20: 9466, 21: 9958, 22: 3391, 23: 4841, 24: 538, 25: 1506, 26: 48, 27: 266, 29: 25,
