@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from molgen.denoiser import NoiseDenoiser, project
-from molgen.host_memory import keep_freed_memory
+from molgen.host_cpu import keep_freed_memory
 from molgen.networks.egnn import EGNN
 from molgen.processes.gaussian import GaussianProcess
 from molgen.processes.schedule import PolynomialSchedule

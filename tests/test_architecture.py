@@ -23,7 +23,7 @@ CORE_FILES = (
     "config",
     "testing",
     "errors",
-    "host_memory",
+    "host_cpu",
 )
 CORE_PACKAGES = ("geometry", "processes", "networks", "models", "sampling")
 CORE_MORE = ("datasets.packed", "datasets.packing", "datasets.batching", "datasets.find", "io.xyz")

@@ -31,9 +31,9 @@ def likelihood(
 
     Example: molgen likelihood checkpoints/edm_qm9 --data qm9:test --limit 2000
     """
-    from molgen.host_memory import keep_freed_memory
+    from molgen.host_cpu import prepare_cpu
 
-    keep_freed_memory()
+    prepare_cpu()
     import json
 
     from molgen.cli.progress import progress_bar

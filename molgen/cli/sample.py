@@ -39,9 +39,9 @@ def sample(
 
     Example: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250
     """
-    from molgen.host_memory import keep_freed_memory
+    from molgen.host_cpu import prepare_cpu
 
-    keep_freed_memory()
+    prepare_cpu()
     from molgen.errors import ConfigError, PartialError
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format

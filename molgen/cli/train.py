@@ -32,9 +32,9 @@ def train(
 
     Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed
     """
-    from molgen.host_memory import keep_freed_memory
+    from molgen.host_cpu import prepare_cpu
 
-    keep_freed_memory()
+    prepare_cpu()
     from omegaconf import OmegaConf
 
     from molgen.cli.progress import progress_bar

@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process: on Linux this saves a third of a CPU training step, which is page faults."""
+"""Settings of the process that make the CPU faster: freed memory stays in it, and denormal numbers count as zero."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ import sys
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 
 
+def prepare_cpu() -> None:
+    """Keep freed memory and flush denormal numbers to zero; to be called before torch makes its worker threads.
+
+    SiLU of a large negative number is denormal (below 1.2e-38), which AVX computes five times slower than zero: half the
+    time of a sampling step of EDM from noise.
+    """
+    keep_freed_memory()
+    import torch
+
+    torch.set_flush_denormal(True)
+
+
 def keep_freed_memory() -> None:
     """Tell glibc to reuse freed blocks and torch to ask for huge pages, before torch allocates; a no-op elsewhere.
 
     By default glibc gives blocks over 32 MB back to the kernel when they are freed, so every layer's pair tensors are
-    mapped and cleared anew at each step.
+    mapped and cleared anew at each step: a third of a training step.
     """
     if not sys.platform.startswith("linux"):
         return
