@@ -1,0 +1,61 @@
+"""Bonds and formal charges of a structure: those its file states, or perceived from the coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from molgen.chemistry.bonds import perceive_bonds
+from molgen.errors import ConfigError
+from molgen.structure import Structure
+
+
+@dataclass(frozen=True)
+class Perceived:
+    """A structure with its bonds.
+
+    Attributes:
+        structure: With bonds and charges; the structure as it came where no bonds could be assigned.
+        source: The bond source used, a name in ``BOND_SOURCES``.
+        reason: ``"kind: detail"`` why no bonds could be assigned; empty otherwise.
+    """
+
+    structure: Structure
+    source: str
+    reason: str = ""
+
+
+def _stated(structure: Structure) -> Perceived:
+    if structure.bonds is None:
+        return Perceived(structure, "file", "no bonds: the file states none")
+    return Perceived(structure, "file")
+
+
+def _lookup(structure: Structure) -> Perceived:
+    return Perceived(perceive_bonds(structure).replace(charges=None), "lookup")
+
+
+BOND_SOURCES: dict[str, Callable[[Structure], Perceived]] = {"file": _stated, "lookup": _lookup}
+"""Ways to know the bonds of a structure, by name."""
+
+
+def perceive(structure: Structure, source: str = "auto") -> Perceived:
+    """Bonds and charges of one structure.
+
+    Args:
+        structure: A molecule.
+        source: A name in ``BOND_SOURCES``; ``auto`` is ``file`` where the structure states bonds, else ``lookup``.
+
+    Raises:
+        ConfigError: There is no such source.
+    """
+    if source == "auto":
+        source = "lookup" if structure.bonds is None else "file"
+    check_source(source)
+    return BOND_SOURCES[source](structure)
+
+
+def check_source(source: str) -> None:
+    """Raise ConfigError when there is no such bond source."""
+    if source != "auto" and source not in BOND_SOURCES:
+        raise ConfigError(f"unknown bond source {source!r}", hint=f"one of auto, {', '.join(BOND_SOURCES)}")

@@ -1,0 +1,137 @@
+"""What a protocol is: values per structure under frozen rules, and metrics over them.
+
+A protocol states what it reads (``bond_source``), by which rules (``version``), which columns a structure gets, and which
+metrics are made of those columns. It holds no counts: everything a summary says follows from the rows, so that rows in a
+file can be continued, summed up again and reported.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from molgen.scoring.records import Chunk
+    from molgen.scoring.subject import Subject
+
+Value = bool | int | float | str | None
+"""None means not applicable: a prerequisite is missing."""
+Row = dict[str, Value]
+
+SMILES_OF_LOOKUP = "edm-lookup-1"
+"""SMILES with explicit hydrogens of the molecule that EDM's lookup rebuilds."""
+SMILES_OF_GRAPH = "graph-1"
+"""Canonical SMILES of stated or perceived bonds and charges, hydrogens implicit, without stereochemistry."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One value per structure.
+
+    Attributes:
+        name: Without the protocol; the file of rows has ``protocol.name``.
+        kind: Type of the value where it is not None.
+        meaning: One line, with the unit.
+    """
+
+    name: str
+    kind: Literal["bool", "int", "float", "str"]
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Share:
+    """Rate of structures whose ``columns`` are all true, among all records or those whose ``among`` are all true."""
+
+    name: str
+    columns: tuple[str, ...]
+    meaning: str
+    among: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class UnitShare:
+    """Rate of units (atoms) that pass, counted per structure in two int columns."""
+
+    name: str
+    passed: str
+    units: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Mean and median of a float column over the structures that have it."""
+
+    name: str
+    column: str
+    unit: str
+    meaning: str
+
+
+Metric = Share | UnitShare | Quantity
+
+REASON = Column("reason", "str", "kind: detail of the first failure, atoms counted from 0; empty if all is well")
+IDENTITY_COLUMNS = (
+    Column("unique", "bool", "first valid structure with its SMILES"),
+    Column("novel", "bool", "the reference lacks this SMILES"),
+)
+IDENTITY_METRICS = (
+    Share("uniqueness", ("unique",), "different SMILES / valid structures; falls as the sample grows", ("valid",)),
+    Share("novelty", ("unique", "novel"), "different SMILES absent from the reference / different SMILES", ("unique",)),
+    Share("valid_unique", ("unique",), "different SMILES / all records"),
+    Share("valid_unique_novel", ("unique", "novel"), "different SMILES absent from the reference / all records"),
+)
+
+
+class Protocol(ABC):
+    """Rules that turn a structure into values. Instances are stateless and can be sent to other processes.
+
+    Attributes:
+        name: As in ``--protocol``.
+        version: Of the tables and rules; part of every score made with them.
+        bond_source: Where this protocol's bonds come from, in words.
+        columns: The values that ``check`` returns, ``reason`` among them.
+        metrics: Made of the columns.
+        identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them; such
+            a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
+        notes: What a reader must know beside the numbers.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    bond_source: ClassVar[str]
+    columns: ClassVar[tuple[Column, ...]]
+    metrics: ClassVar[tuple[Metric, ...]]
+    identity: ClassVar[str] = ""
+    notes: ClassVar[tuple[str, ...]] = ()
+
+    def require(self) -> None:  # noqa: B027  most protocols need nothing more
+        """Raise MissingError, naming the extra to install, when an optional package is missing."""
+
+    @abstractmethod
+    def check(self, subject: Subject) -> Row:
+        """The columns of one readable structure with at least one atom and finite coordinates.
+
+        A failure is a value with a ``reason``, not an exception. An exception is recorded as ``error: ...`` by the
+        pipeline, all other columns None.
+        """
+
+
+class ChunkProtocol(Protocol):
+    """A protocol that is faster on many structures at once, and cannot hang or crash."""
+
+    @abstractmethod
+    def check_chunk(self, chunk: Chunk) -> list[Row]:
+        """One row per record of the chunk; empty for those with a problem."""
+
+
+def all_columns(protocol: Protocol) -> tuple[Column, ...]:
+    """Those of its rows in a file: its own and, if it tells structures apart, ``unique`` and ``novel``."""
+    return protocol.columns + (IDENTITY_COLUMNS if protocol.identity else ())
+
+
+def all_metrics(protocol: Protocol) -> tuple[Metric, ...]:
+    """Its own metrics and, if it tells structures apart, uniqueness and novelty."""
+    return protocol.metrics + (IDENTITY_METRICS if protocol.identity else ())
