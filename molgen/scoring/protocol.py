@@ -52,7 +52,11 @@ class Share:
 
 @dataclass(frozen=True)
 class UnitShare:
-    """Rate of units (atoms) that pass, counted per structure in two int columns."""
+    """Rate of units (atoms) that pass, counted per structure in an int column among ``units``.
+
+    ``units`` is a column of the protocol or ``n_atoms``, which every row has. Where the units of a structure are known and
+    ``passed`` is None, all of them fail.
+    """
 
     name: str
     passed: str

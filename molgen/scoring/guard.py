@@ -1,0 +1,152 @@
+"""Calls in a child process that may hang or die: each item has a time limit, and a lost item does not stop the rest.
+
+RDKit's C++ cannot be interrupted from Python, so a stuck call ends only with its process. The child gets all items in
+one message and answers one by one; when an answer does not come, the child is ended, the item is ``Lost``, and a fresh
+child goes on behind it. Child and parent speak pickle over a socket pair that nobody else can reach.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from molgen.errors import MolgenError
+
+START_SECONDS = 300.0
+"""Time for the child to import what it needs; a busy file system may take a minute."""
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Lost:
+    """An item without an answer.
+
+    Attributes:
+        reason: ``"timeout: ..."`` or ``"crash: ..."``.
+    """
+
+    reason: str
+
+
+class Guard:
+    """A child process that calls a function.
+
+    Args:
+        factory: Called once in the child, without arguments; returns the function of one item. Both it and the items can be
+            pickled; what the factory raises is raised by ``map``.
+        timeout: Seconds per item.
+    """
+
+    def __init__(self, factory: Callable[[], Callable[[Any], Any]], timeout: float) -> None:
+        self.factory, self.timeout = factory, timeout
+        self._child: subprocess.Popen[bytes] | None = None
+        self._link: Connection | None = None
+
+    def map(self, items: Sequence[Any]) -> Iterator[Any]:
+        """The function of each item, in order; ``Lost`` where the child hung or died on it.
+
+        An exception raised by the function comes back as the exception object, not raised.
+        """
+        done = 0
+        while done < len(items):
+            link = self._started()
+            with suppress(OSError):  # a child that dies while it is spoken to is noticed below
+                link.send(list(items[done:]))
+            while done < len(items):
+                answer = self._answer(link)
+                yield answer
+                done += 1
+                if isinstance(answer, Lost):
+                    self.close()
+                    break
+
+    def close(self) -> None:
+        """End the child; the next ``map`` starts another."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.wait()
+        if self._link is not None:
+            self._link.close()
+        self._child = self._link = None
+
+    def _answer(self, link: Connection) -> Any:
+        try:
+            if not link.poll(self.timeout):
+                return Lost(f"timeout: no result within {self.timeout:g} s")
+            return link.recv()
+        except (EOFError, OSError):
+            assert self._child is not None
+            code = self._child.wait()
+            name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            return Lost(f"crash: the process ended with {name}")
+
+    def _started(self) -> Connection:
+        if self._child is not None and self._child.poll() is None and self._link is not None:
+            return self._link
+        self.close()
+        ours, theirs = socket.socketpair()
+        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _paths()))}
+        self._child = subprocess.Popen(
+            [sys.executable, "-c", f"from molgen.scoring.guard import serve; serve({theirs.fileno()})"],
+            pass_fds=(theirs.fileno(),),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is the parent's to handle
+        )
+        theirs.close()
+        self._link = link = Connection(ours.detach())
+        try:
+            link.send(self.factory)
+            problem = link.recv() if link.poll(START_SECONDS) else TimeoutError(f"silent for {START_SECONDS:g} s")
+        except (EOFError, OSError):
+            problem = RuntimeError(f"it ended with code {self._child.wait()}")
+        if problem is not None:
+            self.close()
+            if isinstance(problem, MolgenError):
+                raise problem
+            raise MolgenError(f"a worker process could not start: {problem}") from problem
+        return link
+
+
+def serve(descriptor: int) -> None:
+    """The child's side: answer until the parent closes its end."""
+    _end_with_parent()
+    link = Connection(descriptor)
+    try:
+        function = link.recv()()
+    except BaseException as error:
+        link.send(error)
+        return
+    link.send(None)
+    with suppress(EOFError, OSError):
+        while True:
+            for item in link.recv():
+                try:
+                    answer = function(item)
+                except Exception as error:
+                    answer = error
+                link.send(answer)
+
+
+def _paths() -> list[str]:
+    """Where the child finds this very molgen, and what the parent could import."""
+    return [str(Path(__file__).resolve().parents[2]), *(path for path in sys.path if path)]
+
+
+def _end_with_parent() -> None:
+    """On Linux a child stuck in a call dies with its parent; elsewhere it ends with its call."""
+    if sys.platform.startswith("linux"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
