@@ -11,7 +11,7 @@ N ?= 200
 # Samples the shipped EDM, writes an SDF file, scores it against the molecules it was trained on, prints the table.
 run: env
 	$(BIN)/molgen sample checkpoints/edm_qm9 -n $(N) --steps 100 --solver dpm_sde --spacing 2 -o out/edm_qm9.sdf --overwrite
-	$(BIN)/molgen score out/edm_qm9.sdf --protocol edm --reference checkpoints/edm_qm9 --out out/edm_qm9_rows.csv
+	$(BIN)/molgen score out/edm_qm9.sdf --protocol edm --reference checkpoints/edm_qm9 --out out/edm_qm9_rows.csv --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

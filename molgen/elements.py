@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.resources import files
 
@@ -54,3 +56,15 @@ def symbol(number: int) -> str:
     if not 1 <= number <= len(_TABLE):
         raise ValueError(f"{number} is not an atomic number (1 to {len(_TABLE)})")
     return SYMBOLS[number]
+
+
+def hill_formula(numbers: Iterable[int]) -> str:
+    """``[8, 1, 1] -> "H2O"``: carbon, hydrogen, then the alphabet; without carbon the alphabet alone (Hill 1900).
+
+    Args:
+        numbers: Atomic numbers; one outside 1 to 118 is written as ``X``.
+    """
+    counts = Counter(SYMBOLS[z] if 1 <= z <= len(_TABLE) else "X" for z in numbers)
+    first = [symbol for symbol in ("C", "H") if "C" in counts and symbol in counts]
+    order = first + sorted(set(counts) - set(first))
+    return "".join(f"{symbol}{counts[symbol] if counts[symbol] > 1 else ''}" for symbol in order)

@@ -76,9 +76,11 @@ def score_row(path: Path, weights_sha256: str) -> dict[str, Any]:
     report = read_json(path)
     try:
         (source,) = report["sources"]
-        row = {name: report[name] for name in ("protocol", "n", "table", *METRICS)}
+        ((protocol, scored),) = report["protocols"].items()
+        row = {"protocol": protocol, "n": report["n"], "table": scored["version"]}
+        row |= {name: scored["metrics"][name] for name in METRICS}
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not the output of `molgen score ONE_FILE --json`") from error
+        raise InputError(f"{path} is not the output of `molgen score ONE_FILE --protocol edm --json`") from error
     sidecar = read_json(Path(source + ".json"))
     try:
         row |= {key: sidecar["settings"][key] for key in ("solver", "steps", "spacing", "seed", "precision", "device")}

@@ -21,17 +21,15 @@ def make_sample_scores(structures: int, steps: int, seed: int = 0) -> Callable[[
     from molgen.sampling.generator import structures_of
     from molgen.sampling.runner import Settings, run
     from molgen.sampling.sizes import make_plan
-    from molgen.scoring.edm import score_edm
+    from molgen.scoring import score
 
     settings = Settings(steps=steps)
 
     def sample_scores(model: Any, step: int) -> dict[str, float]:
         plan = make_plan(model.data.size_histogram, structures, seed)
         made = [structure for _, parts in run(model, plan, settings) for structure in structures_of(parts)]
-        summary, _ = score_edm(made)
-        names = ("atom_stability", "molecule_stability", "validity")
-        rates = {name: summary.rates[name] for name in names}
-        values = {name: None if rate is None else rate.value for name, rate in rates.items()}
+        rates = score(made).summary["protocols"]["edm"]["metrics"]
+        values = {name: rates[name]["value"] for name in ("atom_stability", "molecule_stability", "validity")}
         return {f"sample_{name}": float("nan") if value is None else value for name, value in values.items()}
 
     return sample_scores

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from molgen.scoring.rows_file import RowsFile
+    from molgen.scoring.session import Session
 
 
 def score(
@@ -14,56 +17,117 @@ def score(
         list[str],
         typer.Argument(metavar="FILES...", help="Structure files, or data sets such as qm9:test; scored as one set."),
     ],
-    protocol: Annotated[str, typer.Option(help="Scoring protocol.")] = "edm",
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="One or more, joined by commas: edm, explicit, explicit-sulfoxide, explicit-legacy, xyz2mol, "
+            "openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory."
+        ),
+    ] = "edm",
     reference: Annotated[
         str | None,
         typer.Option(
             metavar="REFERENCE",
-            help="Training molecules for novelty: a data set (qm9 is its train split), a file, or a checkpoint folder.",
+            help="Known molecules for novelty: a data set (qm9 is its train split), a file, or a checkpoint folder.",
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+    distributions: Annotated[
+        bool, typer.Option("--distributions", help="Distances of geometry and composition from the reference's.")
+    ] = False,
+    bonds: Annotated[
+        str, typer.Option(help="Bonds for protocols that need them: auto (the file's, else lookup), file, lookup, "
+                               "xyz2mol or openbabel.")
+    ] = "auto",
     out: Annotated[
-        Path | None, typer.Option("--out", help="Write one CSV row per structure, with its SMILES and its reason.")
+        Path | None,
+        typer.Option("--out", "-o", help="One row per structure, .csv or .parquet; the same command continues it."),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
     workers: Annotated[int, typer.Option(min=-1, help="Processes; -1 for one per core.")] = 1,
-) -> None:
-    """Score molecules: stability, validity, uniqueness, novelty, each with its counts and 95 % interval.
+    dask: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Work on this dask scheduler's workers, tcp://HOST:PORT.")
+    ] = None,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per structure and protocol.")] = 60.0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out instead of continuing it.")] = False,
+) -> None:  # fmt: skip
+    """Score molecules from any generator: every rate with its counts and 95 % interval, every failure with its reason.
 
     Exit code 5: some records could not be read; they count as failures, and each is named with its reason.
 
-    Example: molgen score out.sdf --reference qm9 --out rows.csv
+    Example: molgen score out.sdf --protocol edm,explicit --reference qm9 --out rows.csv
     """
     import json
 
     from molgen.cli.progress import progress_bar
-    from molgen.errors import ConfigError, PartialError
-    from molgen.scoring.novelty import Reference
-    from molgen.scoring.protocols import check_protocol, make_scorer
+    from molgen.errors import PartialError
     from molgen.scoring.records import read_records
-    from molgen.scoring.rows_csv import RowsFile
+    from molgen.scoring.session import Session, open_distributions
 
-    check_protocol(protocol)
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
-    read = [*files, *([] if reference is None else [reference])]
-    if out is not None and any(Path(file).exists() and out.exists() and out.samefile(file) for file in read):
-        raise ConfigError(f"--out {out} is one of the files that are read", hint="give the rows another name")
-    known = None
-    if reference is not None:
-        with progress_bar("reference", "molecules") as progress:
-            known = Reference.open(reference, workers=workers, progress=progress)
-    scorer = make_scorer(protocol, known)
-    with progress_bar("scoring", "molecules") as progress, RowsFile(out) if out else nullcontext() as table:
-        for row in scorer.rows(read_records(files), workers=workers, progress=progress):
-            if table is not None:
-                table.write(row)
-    summary = scorer.summary()
+    _check_out(out, [*files, *([] if reference is None else [reference])])
+    names = [name.strip() for name in protocol.split(",")]
+    Session(names, bonds=bonds)  # errors of the options before minutes of work
+    with progress_bar("reference", "molecules") as progress:
+        target = open_distributions(reference, bonds, workers, progress) if distributions else None
+        session = Session(
+            names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
+        )
+    with progress_bar("scoring", "molecules") as progress:
+        rows = session.rows
+        if out is None:
+            for _ in rows(read_records(files), workers=workers, dask=dask, progress=progress):
+                pass
+        else:
+            settings = {"files": [_fingerprint(file) for file in files], "reference": reference} | session.settings
+            from molgen.scoring.rows_file import RowsFile, column_kinds
+
+            with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
+                _fill(table, session, files, workers, dask, progress)
+    summary = session.summary()
     typer.echo(json.dumps(summary.to_dict(), indent=1, allow_nan=False) if as_json else summary.to_text())
-    if summary.unreadable.count:
-        first = summary.unreadable.first[0]
+    if summary.unreadable:
+        first = summary.first_unreadable[0]
         raise PartialError(
-            f"{summary.unreadable.count} of {summary.n} records could not be scored and count as failures; the first: "
-            f"{first.source}, {first.reason}",
+            f"{summary.unreadable} of {summary.n} records could not be scored and count as failures; the first: "
+            f"{first['source']}, {first['reason']}",
             hint="--out FILE.csv lists every record with its reason",
         )
+
+
+def _fill(table: RowsFile, session: Session, files: list[str], workers: int, dask: str | None, progress: Any) -> None:
+    """Score what the table lacks, row by row, and settle it."""
+    from molgen.scoring.records import read_records
+
+    if table.rows:
+        typer.echo(f"continuing {table.path}: {table.rows:,} rows are there", err=True)
+        session.restore(table.earlier(), table.state)
+
+    def chunk_done(done: int, total: int | None) -> None:
+        table.boundary(session.state)
+        progress(done, total)
+
+    try:
+        for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
+            table.write(row)
+    except KeyboardInterrupt:
+        typer.echo(f"{table.rows:,} rows are kept in {table.path}; the same command continues", err=True)
+        raise
+    table.finish(session.summary().to_dict())
+
+
+def _check_out(out: Path | None, read: list[str]) -> None:
+    from molgen.errors import ConfigError
+
+    if out is not None and any(Path(file).exists() and out.exists() and out.samefile(file) for file in read):
+        raise ConfigError(f"--out {out} is one of the files that are read", hint="give the rows another name")
+
+
+def _fingerprint(spec: str) -> list[Any]:
+    """What tells whether an input is still the same: size and time of a file, the fingerprint of a data set."""
+    from molgen.datasets.find import open_dataset, split_spec
+
+    path = Path(spec)
+    if path.is_file():
+        return [spec, path.stat().st_size, path.stat().st_mtime_ns]
+    return [spec, open_dataset(split_spec(spec)[0]).fingerprint]

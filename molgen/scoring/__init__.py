@@ -2,52 +2,96 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molgen.structure import Structure
 
 if TYPE_CHECKING:
-    from molgen.scoring.novelty import Reference
-    from molgen.scoring.records import Record
-    from molgen.scoring.summary import Row, Summary
+    from pandas import DataFrame
 
-__all__ = ["score"]
+    from molgen.scoring.novelty import Reference
+    from molgen.scoring.protocol import Row
+    from molgen.scoring.records import Record
+
+__all__ = ["Scores", "score"]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What ``score`` returns.
+
+    Attributes:
+        summary: The document that ``molgen score --json`` prints.
+        rows: One per structure, in order; columns are named ``protocol.column``.
+        text: The tables that ``molgen score`` prints.
+    """
+
+    summary: dict[str, Any]
+    rows: list[Row]
+    text: str
+
+    @property
+    def table(self) -> DataFrame:
+        """The rows as a table."""
+        from pandas import DataFrame
+
+        return DataFrame(self.rows)
+
+    @property
+    def metrics(self) -> DataFrame:
+        """Every metric of every protocol as a table, with counts and intervals."""
+        from pandas import DataFrame
+
+        return DataFrame(
+            {"protocol": name, "metric": metric, **(result or {})}
+            for name, protocol in self.summary["protocols"].items()
+            for metric, result in protocol["metrics"].items()
+        )
 
 
 def score(
-    structures: Any, protocol: str = "edm", reference: Reference | str | Path | None = None, *, workers: int = 1
-) -> tuple[Summary, list[Row]]:
+    structures: Any,
+    protocols: str | Sequence[str] = "edm",
+    reference: Reference | str | Path | None = None,
+    *,
+    bonds: str = "auto",
+    distributions: bool = False,
+    timeout: float = 60.0,
+    workers: int = 1,
+    dask: str | None = None,
+) -> Scores:
     """Score molecules.
 
     Args:
         structures: A file (``"out.sdf"``), a data set (``"qm9:test"``), an AtomBatch, or one or many Structure, RDKit
             Mol (with a conformer), ASE Atoms or pymatgen objects.
-        protocol: Name of the protocol.
-        reference: Training molecules for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``.
+        protocols: Name or names of protocols.
+        reference: Known molecules for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``.
+        bonds: Bond source for protocols that do not find bonds themselves.
+        distributions: Compare distributions with those of the reference, which must then be a data set or a file.
+        timeout: Seconds per structure and protocol.
         workers: Processes; -1 for one per core.
-
-    Returns:
-        The summary and one row per structure.
+        dask: Address of a dask scheduler whose workers are used instead.
 
     Raises:
-        ConfigError: Unknown protocol.
+        ConfigError: Unknown protocol or bond source, or distributions without a reference that has coordinates.
         InputError: The structures or the reference cannot be read.
-        MissingError: They are not there.
+        MissingError: They, or an optional package, are not there.
     """
-    from molgen.scoring.novelty import Reference
-    from molgen.scoring.protocols import check_protocol, make_scorer
     from molgen.scoring.records import read_records
+    from molgen.scoring.session import Session, open_distributions
 
-    check_protocol(protocol)
-    if isinstance(reference, str | Path):
-        reference = Reference.open(reference, workers=workers)
-    scorer = make_scorer(protocol, reference)
+    names = [protocols] if isinstance(protocols, str) else list(protocols)
+    target = open_distributions(reference, bonds, workers) if distributions else None
+    session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
     is_spec = isinstance(structures, str | Path)
     records = read_records([str(structures)]) if is_spec else _records(structures)
-    rows = list(scorer.rows(records, workers=workers))
-    return scorer.summary(), rows
+    rows = list(session.rows(records, workers=workers, dask=dask))
+    summary = session.summary()
+    return Scores(summary.to_dict(), rows, summary.to_text())
 
 
 def _records(structures: Any) -> Iterator[Record]:

@@ -42,8 +42,8 @@ class Guard:
     """A child process that calls a function.
 
     Args:
-        factory: Called once in the child, without arguments; returns the function of one item. Both it and the items can be
-            pickled; what the factory raises is raised by ``map``.
+        factory: Called once in the child, without arguments; returns the function of one item. Both it and the items
+            can be pickled; what the factory raises is raised by ``map``.
         timeout: Seconds per item.
     """
 
@@ -55,7 +55,7 @@ class Guard:
     def map(self, items: Sequence[Any]) -> Iterator[Any]:
         """The function of each item, in order; ``Lost`` where the child hung or died on it.
 
-        An exception raised by the function comes back as the exception object, not raised.
+        An exception that the function raises comes back as a RuntimeError of its words; it is not raised.
         """
         done = 0
         while done < len(items):
@@ -136,7 +136,7 @@ def serve(descriptor: int) -> None:
                 try:
                     answer = function(item)
                 except Exception as error:
-                    answer = error
+                    answer = RuntimeError(f"{type(error).__name__}: {error}")  # the exception itself may not pickle
                 link.send(answer)
 
 

@@ -1,7 +1,8 @@
 """The molecules that novelty is measured against, as sorted 64-bit hashes of canonical SMILES.
 
-As in EDM's code, each training molecule is rebuilt from its coordinates by the same lookup, and its SMILES is that of
-the whole molecule, pieces and all; molecules that RDKit cannot sanitise are left out.
+Which SMILES depends on the protocol's identity. For EDM's, as in its code, each training molecule is rebuilt from its
+coordinates by the same lookup, and its SMILES is that of the whole molecule, pieces and all. For the others it is
+that of the stated or perceived bonds and charges. Molecules that RDKit cannot sanitise are left out.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from typing import Any
 import numpy as np
 
 from molgen.chemistry.bonds import find_bonds
-from molgen.chemistry.tables import TABLE, edm_tables, table_rows
+from molgen.chemistry.tables import edm_tables, table_rows
 from molgen.errors import InputError, MissingError, OutputError
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
-from molgen.scoring.records import Chunk, Record, map_chunks, read_records
+from molgen.scoring.protocol import SMILES_OF_LOOKUP
+from molgen.scoring.records import Chunk, Record, in_chunks, read_records
+from molgen.scoring.workers import ordered_map
 
 __all__ = ["HASHES_FILE", "Reference", "contains", "smiles_hash", "write_hashes"]
 
@@ -38,7 +41,8 @@ class Reference:
         name: What it was made from, for example ``qm9:train``.
         hashes: Ascending hashes of the different SMILES, shape ``(m,)``, uint64.
         fingerprint: Fingerprint of the data set, or SHA-256 of the hashes where there is no data set.
-        table: Version of the lookup tables that rebuilt the molecules; "SMILES" where they were given as SMILES.
+        table: Which SMILES the hashes are of: a protocol's identity, with ``:BONDS`` where it depends on the bond
+            source; "SMILES" where the molecules were given as SMILES, which are hashed in the forms of every identity.
         structures: Structures it was made from, or None when that was not recorded.
         unusable: Those that gave no SMILES, or None when that was not recorded.
         hydrogens: Whether the molecules have explicit hydrogens; None where both forms are held or it was not recorded.
@@ -47,7 +51,7 @@ class Reference:
     name: str
     hashes: Hashes
     fingerprint: str
-    table: str = TABLE
+    table: str = SMILES_OF_LOOKUP
     structures: int | None = None
     unusable: int | None = None
     hydrogens: bool | None = None
@@ -58,62 +62,76 @@ class Reference:
         return described | {"distinct": len(self.hashes)}
 
     def check_table(self, table: str) -> None:
-        """Raise InputError when the hashes were made with other tables than ``table``: nothing would ever match."""
+        """Raise MissingError when the hashes are of other SMILES than ``table``: nothing would ever match."""
         if self.table not in (table, "SMILES"):
-            raise InputError(
-                f"reference {self.name} was rebuilt with table {self.table}, this protocol uses {table}",
+            raise MissingError(
+                f"reference {self.name} holds SMILES of form {self.table}, not {table}",
                 hint="give the data set itself as --reference",
             )
 
     @classmethod
-    def open(cls, spec: str | Path, *, workers: int = 1, progress: Progress | None = None) -> Reference:
+    def open(
+        cls,
+        spec: str | Path,
+        identity: str = SMILES_OF_LOOKUP,
+        bonds: str = "auto",
+        *,
+        workers: int = 1,
+        progress: Progress | None = None,
+    ) -> Reference:
         """Reference from what a user can name.
 
         Args:
             spec: A packed data set (``qm9`` means its train split, ``qm9:valid`` another one), a structure or SMILES
                 file, a checkpoint folder, or a hashes file (.npy).
+            identity: Which SMILES; see ``molgen.scoring.protocol``.
+            bonds: Bond source of the structures; plays no part for ``SMILES_OF_LOOKUP``.
             workers: Processes for rebuilding.
             progress: Called with (structures rebuilt, None).
 
         Raises:
-            MissingError: There is no such data set, file or hashes.
+            MissingError: There is no such data set, file or hashes, or the hashes are of other SMILES.
             InputError: It cannot be read.
         """
         path = Path(spec)
-        if path.is_dir() and not (path / "meta.json").is_file():
-            return cls._load(path / HASHES_FILE)
-        if path.suffix == ".npy":
-            return cls._load(path)
+        make = _Hashing(identity, bonds)
+        if path.suffix == ".npy" or (path.is_dir() and not (path / "meta.json").is_file()):
+            loaded = cls._load(path if path.suffix == ".npy" else path / HASHES_FILE)
+            loaded.check_table(make.table)
+            return loaded
         if path.is_file():
-            made = cls._from_file(path, workers, progress)
+            made = cls._from_file(path, make, workers, progress)
             if not len(made.hashes):
                 raise InputError(
                     f"{path} holds no molecule that can be a reference ({made.structures} records, none usable)",
                     hint="with an empty reference everything would count as novel",
                 )
             return made
-        return cls._from_dataset(str(spec), workers, progress)
+        return cls._from_dataset(str(spec), make, workers, progress)
 
     @classmethod
     def from_records(
         cls,
         records: Iterable[Record],
         name: str,
+        identity: str = SMILES_OF_LOOKUP,
+        bonds: str = "auto",
         *,
         fingerprint: str = "",
         workers: int = 1,
         progress: Progress | None = None,
     ) -> Reference:
-        """Rebuild every structure with the lookup; records that cannot be read or sanitised are counted as unusable."""
+        """Hash every structure's SMILES; records that cannot be read or sanitised are counted as unusable."""
         members, structures, unusable, hydrogens = HashSet(), 0, 0, False
-        for hashes, size, any_hydrogen in map_chunks(_whole_molecule_hashes, records, workers):
+        make = _Hashing(identity, bonds)
+        for hashes, size, any_hydrogen in ordered_map(make, in_chunks(records), workers):
             members.add(hashes)
             structures, unusable = structures + size, unusable + size - len(hashes)
             hydrogens = hydrogens or any_hydrogen
             if progress is not None:
                 progress(structures, None)
         hashes = members.sorted()
-        return cls(name, hashes, fingerprint or _fingerprint(hashes), TABLE, structures, unusable, hydrogens)
+        return cls(name, hashes, fingerprint or _fingerprint(hashes), make.table, structures, unusable, hydrogens)
 
     @classmethod
     def from_smiles(cls, smiles: Iterable[str], name: str) -> Reference:
@@ -130,27 +148,30 @@ class Reference:
         return cls(name, hashes, _fingerprint(hashes), "SMILES", structures, unusable)
 
     @classmethod
-    def _from_file(cls, path: Path, workers: int, progress: Progress | None) -> Reference:
+    def _from_file(cls, path: Path, make: _Hashing, workers: int, progress: Progress | None) -> Reference:
         if Path(path.name.removesuffix(".gz")).suffix.lower() in SMILES_SUFFIXES:
             return cls.from_smiles(_smiles_lines(path), path.name)
-        return cls.from_records(read_records([str(path)]), path.name, workers=workers, progress=progress)
+        records = read_records([str(path)])
+        return cls.from_records(records, path.name, make.identity, make.bonds, workers=workers, progress=progress)
 
     @classmethod
-    def _from_dataset(cls, spec: str, workers: int, progress: Progress | None) -> Reference:
+    def _from_dataset(cls, spec: str, make: _Hashing, workers: int, progress: Progress | None) -> Reference:
         from molgen.datasets.find import open_dataset, split_spec
 
         name, split = split_spec(spec)
         split = split or "train"
         dataset = open_dataset(name)
-        cache = dataset.folder / (HASHES_FILE if split == "train" else f"{split}_hashes.npy")
+        cache = dataset.folder / make.cache_name(split)
         wanted = f"{dataset.name}:{split}"
         with suppress(MissingError, InputError):
             cached = cls._load(cache)
-            if (cached.fingerprint, cached.table, cached.name) == (dataset.fingerprint, TABLE, wanted):
+            if (cached.fingerprint, cached.table, cached.name) == (dataset.fingerprint, make.table, wanted):
                 return cached
         made = cls.from_records(
             map(Record, dataset.structures(split)),
             wanted,
+            make.identity,
+            make.bonds,
             fingerprint=dataset.fingerprint,
             workers=workers,
             progress=progress,
@@ -210,9 +231,34 @@ def write_hashes(
     return reference
 
 
-def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int, bool]:
+@dataclass(frozen=True)
+class _Hashing:
     """Hashes of the molecules of a chunk that sanitise, the number of records, and whether any atom is a hydrogen."""
-    from rdkit import Chem, rdBase
+
+    identity: str
+    bonds: str
+
+    @property
+    def table(self) -> str:
+        """What the hashes are of; see ``Reference.table``."""
+        return self.identity if self.identity == SMILES_OF_LOOKUP else f"{self.identity}:{self.bonds}"
+
+    def cache_name(self, split: str) -> str:
+        """Name of the file in a data set's folder."""
+        if self.identity == SMILES_OF_LOOKUP:
+            return HASHES_FILE if split == "train" else f"{split}_hashes.npy"
+        return f"{split}_{self.identity}_{self.bonds}_hashes.npy"
+
+    def __call__(self, chunk: Chunk) -> tuple[Hashes, int, bool]:
+        from rdkit import rdBase
+
+        with rdBase.BlockLogs():
+            smiles = _lookup_smiles(chunk) if self.identity == SMILES_OF_LOOKUP else _graph_smiles(chunk, self.bonds)
+            return np.array([smiles_hash(s) for s in smiles], np.uint64), len(chunk), bool((chunk.numbers == 1).any())
+
+
+def _lookup_smiles(chunk: Chunk) -> Iterator[str]:
+    from rdkit import Chem
 
     from molgen.chemistry.rebuild import rebuild_molecules, sanitise
 
@@ -221,15 +267,21 @@ def _whole_molecule_hashes(chunk: Chunk) -> tuple[Hashes, int, bool]:
     ends = np.cumsum(chunk.sizes)
     strangers = np.concatenate([[0], np.cumsum(~edm_tables().known[numbers])])
     usable = (chunk.sizes > 0) & (strangers[ends] == strangers[ends - chunk.sizes])
-    found = []
-    with rdBase.BlockLogs():
-        for molecule, is_usable in zip(rebuild_molecules(numbers, bonds, chunk.sizes), usable.tolist(), strict=True):
-            if is_usable and not sanitise(molecule):
-                found.append(smiles_hash(Chem.MolToSmiles(molecule)))
-    return np.array(found, np.uint64), len(chunk), bool((numbers == 1).any())
+    for molecule, is_usable in zip(rebuild_molecules(numbers, bonds, chunk.sizes), usable.tolist(), strict=True):
+        if is_usable and not sanitise(molecule):
+            yield Chem.MolToSmiles(molecule)
+
+
+def _graph_smiles(chunk: Chunk, bonds: str) -> Iterator[str]:
+    from molgen.scoring.subject import Subject
+
+    for structure in chunk.structures:
+        if structure is not None and (smiles := Subject(structure, bonds).sanitised.smiles):
+            yield smiles
 
 
 def _graph_hashes(smiles: str) -> Hashes:
+    """Hashes of a molecule's SMILES with implicit and with explicit hydrogens; empty when RDKit cannot read it."""
     from rdkit import Chem, rdBase
 
     with rdBase.BlockLogs():

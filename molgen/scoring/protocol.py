@@ -1,8 +1,8 @@
 """What a protocol is: values per structure under frozen rules, and metrics over them.
 
-A protocol states what it reads (``bond_source``), by which rules (``version``), which columns a structure gets, and which
-metrics are made of those columns. It holds no counts: everything a summary says follows from the rows, so that rows in a
-file can be continued, summed up again and reported.
+A protocol states what it reads (``bond_source``), by which rules (``version``), which columns a structure gets, and
+which metrics are made of those columns. It holds no counts: everything a summary says follows from the rows, so that
+rows in a file can be continued, summed up again and reported.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Share:
 class UnitShare:
     """Rate of units (atoms) that pass, counted per structure in an int column among ``units``.
 
-    ``units`` is a column of the protocol or ``n_atoms``, which every row has. Where the units of a structure are known and
-    ``passed`` is None, all of them fail.
+    ``units`` is a column of the protocol or ``n_atoms``, which every row has. Where the units of a structure are known
+    and ``passed`` is None, all of them fail.
     """
 
     name: str
@@ -98,8 +98,8 @@ class Protocol(ABC):
         bond_source: Where this protocol's bonds come from, in words.
         columns: The values that ``check`` returns, ``reason`` among them.
         metrics: Made of the columns.
-        identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them; such
-            a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
+        identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them;
+            such a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
         notes: What a reader must know beside the numbers.
     """
 

@@ -1,12 +1,18 @@
-"""Rates that know what they were counted on, with an honest 95 % interval."""
+"""Rates, means and medians that know what they were counted on, with an honest 95 % interval."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import sqrt
+from dataclasses import asdict, dataclass
+from math import ceil, floor, sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 Z_95 = 1.959963984540054
 """Two-sided 95 % quantile of the normal distribution."""
+MIN_FOR_INTERVAL = 8
+"""Values from which on an interval is stated; fewer do not reach the 2.5 % tail of the median's order statistics."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +46,53 @@ class Rate:
         low, high = wilson_interval(value, trials)
         return cls(value, numerator, denominator, low, high)
 
-    def to_dict(self) -> dict[str, float | int | None]:
-        """The attributes by name, ready for JSON."""
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, ready for JSON, and ``kind``."""
         return {
+            "kind": "rate",
             "value": self.value,
             "numerator": self.numerator,
             "denominator": self.denominator,
             "low": self.low,
             "high": self.high,
         }
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean and median of a quantity, each with its 95 % interval; None where there are too few values.
+
+    The mean's interval is that of the normal distribution; the median's lies between order statistics and needs no
+    assumption on the distribution (Conover, Practical Nonparametric Statistics, 1971).
+    """
+
+    unit: str
+    count: int
+    mean: float | None = None
+    mean_low: float | None = None
+    mean_high: float | None = None
+    median: float | None = None
+    median_low: float | None = None
+    median_high: float | None = None
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64], unit: str) -> Estimate:
+        """Estimate from finite values, shape ``(n,)``."""
+        n = len(values)
+        if n == 0:
+            return cls(unit, 0)
+        mean, median = float(values.mean()), float(np.median(values))
+        if n < MIN_FOR_INTERVAL:
+            return cls(unit, n, mean=mean, median=median)
+        half = Z_95 * float(values.std(ddof=1)) / sqrt(n)
+        spread = Z_95 * sqrt(n) / 2
+        ordered = np.sort(values)
+        low, high = ordered[max(0, floor(n / 2 - spread) - 1)], ordered[min(n - 1, ceil(n / 2 + spread))]
+        return cls(unit, n, mean, mean - half, mean + half, median, float(low), float(high))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, ready for JSON, and ``kind``."""
+        return {"kind": "quantity"} | asdict(self)
 
 
 def wilson_interval(value: float, trials: float) -> tuple[float, float]:

@@ -1,142 +1,162 @@
-"""What a protocol returns: one row per structure and one summary of rates with all that they depend on."""
+"""What a scoring run says in the end: every protocol's metrics with all that they depend on."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from molgen.scoring.rates import Rate
+import molgen
+from molgen.scoring.protocol import Protocol, Row, all_columns, all_metrics
+from molgen.scoring.rates import Estimate, Rate
+from molgen.scoring.tally import Tally
 
 UNREADABLE_LISTED = 100
 """Unreadable records that a summary lists one by one; all are counted, and all have their row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One record of the input. The attributes are the columns of ``rows.csv``.
-
-    Attributes:
-        index: Place in the whole input, from 0.
-        source: File or data set.
-        name: Title of the structure.
-        n_atoms: Number of atoms; 0 where the record could not be read.
-        stable_atoms: Atoms with an allowed sum of bond orders.
-        molecule_stable: Whether all atoms are.
-        valid: Whether the molecule has a SMILES.
-        smiles: Canonical SMILES of the largest fragment; empty if not valid.
-        fragments: Number of pieces; None where it cannot be said.
-        unique: Whether this valid molecule is the first with its SMILES; None if not valid.
-        novel: Whether the reference lacks this SMILES; None if not valid or without a reference.
-        reason: Why it is not stable, not valid or not readable; atoms are counted from 0. Empty if all is well.
-    """
-
-    index: int
-    source: str
-    name: str
-    n_atoms: int
-    stable_atoms: int = 0
-    molecule_stable: bool = False
-    valid: bool = False
-    smiles: str = ""
-    fragments: int | None = None
-    unique: bool | None = None
-    novel: bool | None = None
-    reason: str = ""
-
-
-class UnreadableList:
-    """Counts records that could not be scored at all and keeps the first of them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.first: list[Row] = []
-
-    def add(self, row: Row) -> None:
-        """Count one."""
-        self.count += 1
-        if len(self.first) < UNREADABLE_LISTED:
-            self.first.append(row)
-
-    def to_dict(self) -> dict[str, Any]:
-        """``{"count", "first": [{"index", "source", "reason"}]}``."""
-        listed = [{"index": row.index, "source": row.source, "reason": row.reason} for row in self.first]
-        return {"count": self.count, "first": listed}
-
-
-@dataclass(frozen=True)
+@dataclass
 class Summary:
     """A score is a data split, a bond source, a table version and a denominator; all of them are here.
 
     Attributes:
-        protocol: Name of the protocol.
-        table: Version of its tables.
-        bond_source: Where bonds come from.
+        protocols: The protocols, in the order asked for.
+        bonds: Bond source asked for.
+        reference: What novelty was measured against, or None.
         n: All records, unreadable ones included.
         sources: Records from each file or data set.
-        rates: The protocol's own metrics; None where a metric is not defined.
-        extra_rates: Others that follow from the same counts.
-        definitions: Numerator and denominator of every rate in words.
-        reference: Which molecules novelty was measured against, or None.
-        unreadable: The records that gave no structure.
-        unknown_elements: Atoms of elements that the tables lack, by symbol.
+        bonds_used: Structures by the bond source used; protocols that find bonds themselves do not count here.
+        unreadable: Number of records that could not be scored.
+        first_unreadable: The first of them: index, source, reason.
+        distributions: Distances of distributions from a reference, or None.
         notes: What a reader must know beside the numbers.
     """
 
-    protocol: str
-    table: str
-    bond_source: str
-    n: int
-    sources: dict[str, int]
-    rates: dict[str, Rate | None]
-    extra_rates: dict[str, Rate | None]
-    definitions: dict[str, str]
-    reference: dict[str, Any] | None
-    unreadable: UnreadableList
-    unknown_elements: dict[str, int] = field(default_factory=dict)
+    protocols: list[Protocol]
+    bonds: str = "auto"
+    reference: dict[str, Any] | None = None
+    n: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    bonds_used: Counter[str] = field(default_factory=Counter)
+    unreadable: int = 0
+    first_unreadable: list[dict[str, Any]] = field(default_factory=list)
+    distributions: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._tallies = {p.name: Tally(p, self.reference is not None) for p in self.protocols}
+
+    def add(self, row: Row) -> None:
+        """Count one row; everything a summary says of structures follows from the rows."""
+        self.n += 1
+        self.sources[str(row["source"] or "memory")] += 1
+        if row["bonds"]:
+            self.bonds_used[str(row["bonds"])] += 1
+        if row["problem"]:
+            self.unreadable += 1
+            if len(self.first_unreadable) < UNREADABLE_LISTED:
+                self.first_unreadable.append({"index": row["index"], "source": row["source"], "reason": row["problem"]})
+        for tally in self._tallies.values():
+            tally.add(row)
+
+    def metrics(self, protocol: str | None = None) -> dict[str, Rate | Estimate | None]:
+        """Metrics by name of one protocol, the first if None; None where the reference they need was not given."""
+        return self._tallies[protocol or self.protocols[0].name].results()
+
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; the metrics stand at the top level under their names, null where not defined."""
-        rates = self.rates | self.extra_rates
+        """Ready for JSON."""
         return {
-            "protocol": self.protocol,
+            "molgen": molgen.__version__,
             "n": self.n,
-            **{name: None if rate is None else rate.to_dict() for name, rate in rates.items()},
-            "table": self.table,
-            "bond_source": self.bond_source,
-            "sources": self.sources,
+            "sources": dict(self.sources),
+            "bonds": {"asked": self.bonds, "used": dict(self.bonds_used)},
             "reference": self.reference,
-            "definitions": self.definitions,
-            "unreadable": self.unreadable.to_dict(),
-            "unknown_elements": self.unknown_elements,
+            "unreadable": {"count": self.unreadable, "first": self.first_unreadable},
+            "protocols": {protocol.name: self._protocol(protocol) for protocol in self.protocols},
+            "distributions": self.distributions,
             "notes": self.notes,
         }
 
+    def _protocol(self, protocol: Protocol) -> dict[str, Any]:
+        results = self.metrics(protocol.name)
+        meanings = {metric.name: metric.meaning for metric in all_metrics(protocol)}
+        return {
+            "version": protocol.version,
+            "bond_source": protocol.bond_source,
+            "metrics": {
+                name: None if result is None else result.to_dict() | {"meaning": meanings[name]}
+                for name, result in results.items()
+            },
+            "failures": dict(self._tallies[protocol.name].failures.most_common()),
+            "columns": {c.name: {"kind": c.kind, "meaning": c.meaning} for c in all_columns(protocol)},
+            "notes": list(protocol.notes),
+        }
+
     def to_text(self) -> str:
-        """An aligned table for people, with the notes below it."""
-        head = ("metric", "value", "numerator / denominator", "95 % interval")
-        rates = self.rates | self.extra_rates
-        lines = [head, *((name.replace("_", " "), *_cells(rate)) for name, rate in rates.items())]
-        widths = [max(len(line[k]) for line in lines) for k in range(4)]
-        aligned = [
-            f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}}  {d:>{widths[3]}}".rstrip() for a, b, c, d in lines
-        ]
-        sources = ", ".join(self.sources) or "nothing"
-        title = f"protocol {self.protocol}, table {self.table}: {self.n:,} records from {sources}"
-        reference = []
+        """Aligned tables for people, with the notes below them."""
+        lines = [f"{self.n:,} records from {', '.join(self.sources) or 'nothing'}"]
+        if self.unreadable:
+            lines.append(f"{self.unreadable:,} of them could not be read and count as failures")
+        for protocol in self.protocols:
+            lines += ["", f"protocol {protocol.name}, version {protocol.version}", f"bonds: {protocol.bond_source}"]
+            lines += ["", *_table(self.metrics(protocol.name))]
+            failures = self._tallies[protocol.name].failures.most_common(8)
+            if failures:
+                lines += ["", "failures: " + ", ".join(f"{kind} {count:,}" for kind, count in failures)]
+            lines += [f"note: {note}" for note in protocol.notes]
+        if self.distributions is not None:
+            lines += ["", *_distribution_table(self.distributions)]
+        if self.bonds_used:
+            lines += ["", "bonds used: " + ", ".join(f"{name} {count:,}" for name, count in self.bonds_used.items())]
         if self.reference is not None:
-            fingerprint = str(self.reference["fingerprint"])[:16]
-            reference = [
-                f"reference: {self.reference['name']}, {self.reference['distinct']:,} different SMILES, {fingerprint}"
-            ]
-        unreadable = [f"unreadable: {self.unreadable.count:,}"] if self.unreadable.count else []
-        return "\n".join(
-            [title, "", *aligned, "", *reference, *unreadable, *(f"note: {note}" for note in self.notes)]
-        ).rstrip()
+            made = "; ".join(f"{r['distinct']:,} different SMILES ({r['table']})" for r in self.reference["sets"])
+            lines += ["", f"reference: {self.reference['spec']}, {made}"]
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def _cells(rate: Rate | None) -> tuple[str, str, str]:
-    if rate is None or rate.value is None or rate.low is None or rate.high is None:
-        return "-", "-" if rate is None else f"{rate.numerator:,} / {rate.denominator:,}", "-"
-    counts = f"{rate.numerator:,} / {rate.denominator:,}"
-    return f"{100 * rate.value:.2f} %", counts, f"{100 * rate.low:.2f} to {100 * rate.high:.2f} %"
+def _table(results: dict[str, Rate | Estimate | None]) -> list[str]:
+    head = ("metric", "value", "numerator / denominator", "95 % interval")
+    return _aligned([head, *(cells for name, result in results.items() for cells in _cells(name, result))])
+
+
+def _cells(name: str, result: Rate | Estimate | None) -> list[tuple[str, str, str, str]]:
+    name = name.replace("_", " ")
+    if result is None:
+        return [(name, "-", "-", "-")]
+    if isinstance(result, Rate):
+        counts = f"{result.numerator:,} / {result.denominator:,}"
+        if result.value is None or result.low is None or result.high is None:
+            return [(name, "-", counts, "-")]
+        return [(name, f"{100 * result.value:.2f} %", counts, f"{100 * result.low:.2f} to {100 * result.high:.2f} %")]
+    rows = []
+    for kind in ("median", "mean"):
+        value, low, high = (getattr(result, kind + end) for end in ("", "_low", "_high"))
+        shown = "-" if value is None else f"{value:.4g} {result.unit}"
+        rows.append(
+            (f"{name}, {kind}", shown, f"of {result.count:,}", "-" if low is None else f"{low:.4g} to {high:.4g}")
+        )
+    return rows
+
+
+def _distribution_table(distributions: dict[str, Any]) -> list[str]:
+    def number(values: dict[str, Any] | None, kind: str) -> str:
+        value = None if values is None else values.get(kind)
+        return "-" if value is None else f"{value:.4g}"
+
+    kinds = ("wasserstein", "jensen_shannon")
+    rows = [("distribution", "wasserstein", "floor", "jittered", "jensen-shannon", "floor", "jittered")]
+    for metric in distributions["metrics"].values():
+        cells = [number(part, kind) for kind in kinds for part in (metric, metric.get("floor"), metric.get("control"))]
+        unit = f" ({metric['unit']})" if metric.get("unit") else ""
+        rows.append((metric["label"] + unit, *cells))
+    title = f"distances from the reference: {distributions['n']:,} structures, bonds: {distributions['bonds']}"
+    return [title, "", *_aligned(rows), *(f"note: {note}" for note in distributions["notes"])]
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    return [
+        "  ".join([f"{row[0]:<{widths[0]}}", *(f"{cell:>{w}}" for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in rows
+    ]

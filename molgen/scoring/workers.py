@@ -1,4 +1,4 @@
-"""A function of every item in worker processes of this machine or of a dask cluster, in order, a few items at a time."""
+"""A function of every item, in order, in worker processes of this machine or of a dask cluster."""
 
 from __future__ import annotations
 
@@ -60,5 +60,6 @@ def _client(address: str) -> Any:
         return Client(address, timeout=10, set_as_default=False)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"no dask scheduler answers at {address!r}: {error}", hint="give what `dask scheduler` printed, tcp://HOST:PORT"
+            f"no dask scheduler answers at {address!r}: {error}",
+            hint="give what `dask scheduler` printed, tcp://HOST:PORT",
         ) from error

@@ -1,0 +1,215 @@
+"""One scoring run: a stream of records in, a stream of rows out, and a summary of the rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.chemistry.perception import check_source
+from molgen.errors import ConfigError, MissingError
+from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
+from molgen.scoring.novelty import Reference
+from molgen.scoring.protocol import SMILES_OF_LOOKUP, Protocol, Row
+from molgen.scoring.protocols import make_protocol
+from molgen.scoring.records import Record, in_chunks
+from molgen.scoring.summary import Summary
+from molgen.scoring.work import ScoreChunk, Work
+from molgen.scoring.workers import ordered_map
+
+_HYDROGEN = re.compile(r"H(?![a-z])")
+Progress = Callable[[int, int | None], None]
+
+
+class Session:
+    """Scores a stream in memory that does not grow with it, but for 8 bytes per different molecule and quantity.
+
+    Args:
+        protocols: Names; see ``molgen.scoring.protocols``.
+        reference: What ``Reference.open`` takes, a Reference, or None to leave novelty out.
+        bonds: Bond source for protocols that do not find bonds themselves.
+        timeout: Seconds per structure and protocol.
+        distributions: Compare with these distributions, or None.
+        workers: Processes for building the reference.
+        progress: Of building the reference.
+
+    Raises:
+        ConfigError: Unknown protocol or bond source.
+        MissingError: An optional package, or the reference, is missing.
+    """
+
+    def __init__(
+        self,
+        protocols: Sequence[str] = ("edm",),
+        reference: Reference | str | Path | None = None,
+        *,
+        bonds: str = "auto",
+        timeout: float = 60.0,
+        distributions: Any = None,
+        workers: int = 1,
+        progress: Progress | None = None,
+    ) -> None:
+        if not protocols or len(set(protocols)) != len(protocols):
+            raise ConfigError(f"need different protocols, got {', '.join(protocols) or 'none'}")
+        check_source(bonds)
+        self.protocols = [make_protocol(name) for name in protocols]
+        self.work = Work(tuple(protocols), bonds, timeout, distributions is not None)
+        self._distributions, self._sums = distributions, None
+        self._notes: list[str] = []
+        self._references = self._open(reference, workers, progress)
+        self._seen = {p.name: HashSet() for p in self.protocols if p.identity}
+        self._hydrogens = False
+        described = None
+        if reference is not None:
+            spec = reference.name if isinstance(reference, Reference) else str(reference)
+            sets = [known.describe() for known in self._references.values()]
+            described = {"spec": spec, "sets": sets} if sets else None
+        self._summary = Summary(self.protocols, bonds, described)
+
+    def rows(
+        self,
+        records: Iterable[Record],
+        *,
+        workers: int = 1,
+        dask: str | None = None,
+        progress: Progress | None = None,
+    ) -> Iterator[Row]:
+        """One row per record, in order, as the stream is read; continues behind the rows that were restored.
+
+        Args:
+            records: Structures and unreadable records, from the first one on.
+            workers: Processes; -1 for one per core.
+            dask: Address of a dask scheduler whose workers are used instead.
+            progress: Called with (done, None) after every chunk.
+        """
+        done = self._summary.n
+        chunks = in_chunks(islice(iter(records), done, None), self.work.chunk_structures, done)
+        for scored in ordered_map(ScoreChunk(self.work), chunks, workers, dask):
+            self._add_identity(scored.rows)
+            if scored.sums is not None:
+                self._sums = scored.sums if self._sums is None else self._sums.merge(scored.sums)
+            for row in scored.rows:
+                self._count(row)
+                yield row
+            if progress is not None:
+                progress(self._summary.n, None)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the rows, as JSON values."""
+        return {
+            "protocols": {protocol.name: protocol.version for protocol in self.protocols},
+            "bonds": self.work.bonds,
+            "timeout": self.work.timeout,
+            "novelty": {identity: known.fingerprint for identity, known in self._references.items()},
+            "distributions": self.work.distributions,
+        }
+
+    @property
+    def state(self) -> dict[str, NDArray]:
+        """What the rows do not hold: sums of features, as arrays."""
+        return {} if self._sums is None else self._sums.to_arrays()
+
+    def restore(self, rows: Iterable[Row], state: Mapping[str, NDArray]) -> None:
+        """Count the rows of an earlier part of the same run, and take over its ``state``."""
+        for row in rows:
+            self._replay(row)
+        if state:
+            from molgen.scoring.distributions.histograms import Sums
+
+            self._sums = Sums.from_arrays(state)
+
+    def _replay(self, row: Row) -> None:
+        for protocol in self._telling_apart():
+            if row.get(f"{protocol.name}.unique"):
+                self._seen[protocol.name].add(_hashes([row[f"{protocol.name}.smiles"]]))
+        self._count(row)
+
+    def summary(self) -> Summary:
+        """Over everything counted so far."""
+        summary = self._summary
+        if self._distributions is not None and self._sums is not None:
+            from molgen.scoring.distributions.compare import compare
+
+            summary.distributions = compare(self._sums, self._distributions)
+        summary.notes = [*self._notes, *self._hydrogen_notes()]
+        return summary
+
+    def _count(self, row: Row) -> None:
+        self._hydrogens = self._hydrogens or _HYDROGEN.search(str(row["formula"] or "")) is not None
+        self._summary.add(row)
+
+    def _open(
+        self, reference: Reference | str | Path | None, workers: int, progress: Progress | None
+    ) -> dict[str, Reference]:
+        """The reference in the form of each identity."""
+        if reference is None:
+            self._notes.append("no reference given: novelty is not defined")
+            return {}
+        found: dict[str, Reference] = {}
+        missing: list[MissingError] = []
+        for identity in {p.identity: None for p in self._telling_apart()}:
+            try:
+                if isinstance(reference, Reference):
+                    reference.check_table(identity if identity == SMILES_OF_LOOKUP else f"{identity}:{self.work.bonds}")
+                    found[identity] = reference
+                else:
+                    found[identity] = Reference.open(
+                        reference, identity, self.work.bonds, workers=workers, progress=progress
+                    )
+            except MissingError as error:
+                missing.append(error)
+        if missing and not found:
+            raise missing[0]
+        self._notes += [f"novelty of some protocols is not defined: {error}" for error in missing]
+        return found
+
+    def _telling_apart(self) -> list[Protocol]:
+        return [protocol for protocol in self.protocols if protocol.identity]
+
+    def _add_identity(self, rows: list[Row]) -> None:
+        """Fill in ``unique`` and ``novel`` of the valid rows of a chunk."""
+        for protocol in self._telling_apart():
+            valid = [row for row in rows if row.get(f"{protocol.name}.valid")]
+            hashes = _hashes([row[f"{protocol.name}.smiles"] for row in valid])
+            first = self._seen[protocol.name].add(hashes).tolist()
+            known = self._references.get(protocol.identity)
+            novel = [None] * len(valid) if known is None else (~contains(known.hashes, hashes)).tolist()
+            for row, is_first, is_novel in zip(valid, first, novel, strict=True):
+                row |= {f"{protocol.name}.unique": is_first, f"{protocol.name}.novel": is_novel}
+
+    def _hydrogen_notes(self) -> list[str]:
+        known = self._references.get(SMILES_OF_LOOKUP)
+        if known is None or not self._summary.n or known.hydrogens is not (not self._hydrogens):
+            return []
+        scored, other = ("with", "without") if self._hydrogens else ("without", "with")
+        return [
+            f"the structures are {scored} hydrogens, reference {known.name} is {other}: their lookup SMILES can never "
+            "agree, so novelty by protocol edm means nothing here"
+        ]
+
+
+def _hashes(smiles: Iterable[Any]) -> Hashes:
+    return np.array([smiles_hash(str(text)) for text in smiles], np.uint64)
+
+
+def open_distributions(
+    reference: Reference | str | Path | None, bonds: str, workers: int = 1, progress: Progress | None = None
+) -> Any:
+    """The distributions that structures are compared with.
+
+    Raises:
+        ConfigError: The reference has no coordinates.
+    """
+    from molgen.scoring.distributions.reference import DistributionReference
+
+    if reference is None or isinstance(reference, Reference):
+        raise ConfigError(
+            "distributions need a reference with coordinates", hint="--reference qm9, or a structure file"
+        )
+    return DistributionReference.open(str(reference), bonds, workers=workers, progress=progress)
