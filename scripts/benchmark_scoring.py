@@ -20,7 +20,6 @@ from molgen import io
 from molgen.chemistry.bonds import find_bonds, perceive_bonds
 from molgen.datasets.find import open_structures
 from molgen.scoring import score
-from molgen.scoring.edm import score_edm
 
 
 def timed(label: str, count: int, function: Callable[[], Any]) -> Any:

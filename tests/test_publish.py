@@ -36,9 +36,11 @@ def score_file(tmp_path, run_folder):
     sidecar = {"settings": {**SETTINGS, "checkpoint_sha256": file_sha256(run_folder / "model.safetensors")}}
     sidecar |= {"seconds": 2.0, "provenance": {"hardware": "1 x Some CPU"}}
     (tmp_path / "samples.sdf.json").write_text(json.dumps(sidecar))
-    report = {"protocol": "edm", "n": 4, "table": "edm-lookup-1", "sources": {str(samples): 4}, "novelty": None}
+    metrics = dict.fromkeys(METRICS, RATE) | {"novelty": None}
+    report = {"n": 4, "sources": {str(samples): 4}}
+    report |= {"protocols": {"edm": {"version": "edm-lookup-1", "metrics": metrics}}}
     path = tmp_path / "score.json"
-    path.write_text(json.dumps(report | dict.fromkeys(METRICS, RATE)))
+    path.write_text(json.dumps(report))
     return path
 
 

@@ -63,6 +63,7 @@ class RowsFile:
     ) -> None:
         self.path, self.kinds, self.settings = path, dict(kinds), json.loads(json.dumps(settings))
         self.rows, self.state, self._bytes = 0, dict[str, np.ndarray](), 0
+        self._committed = time.monotonic()
         self._part = path.with_name(path.name + ".part")
         self._is_parquet = path.suffix == ".parquet"
         self._work = path.with_name(path.name + ".csv") if self._is_parquet else path

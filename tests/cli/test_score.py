@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from molgen import io
 from molgen.cli.app import app
-from molgen.scoring.rows_csv import COLUMNS, RowsFile
+from molgen.scoring import records, rows_file
+from molgen.scoring.rows_file import RowsFile
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE
 
 METRICS = ["atom_stability", "molecule_stability", "validity", "uniqueness", "novelty"]
@@ -38,12 +39,12 @@ def test_json_document(sample, tmp_path):
     done = run(sample, "--protocol", "edm", "--reference", tmp_path / "known.xyz", "--json")
     assert done.exit_code == 0, done.stderr
     document = json.loads(done.stdout)
-    assert (document["protocol"], document["n"], document["table"]) == ("edm", 4, "edm-lookup-1")
+    assert (document["n"], document["protocols"]["edm"]["version"]) == (4, "edm-lookup-1")
+    metrics = document["protocols"]["edm"]["metrics"]
     for metric in METRICS:
-        assert set(document[metric]) == {"value", "numerator", "denominator", "low", "high"}
-        assert 0 <= document[metric]["low"] <= document[metric]["value"] <= document[metric]["high"] <= 1
-        assert metric in document["definitions"]
-    counts = {m: (document[m]["numerator"], document[m]["denominator"]) for m in METRICS}
+        assert set(metrics[metric]) == {"kind", "value", "numerator", "denominator", "low", "high", "meaning"}
+        assert 0 <= metrics[metric]["low"] <= metrics[metric]["value"] <= metrics[metric]["high"] <= 1
+    counts = {m: (metrics[m]["numerator"], metrics[m]["denominator"]) for m in METRICS}
     assert counts == {
         "atom_stability": (17, 18),
         "molecule_stability": (3, 4),
@@ -51,7 +52,8 @@ def test_json_document(sample, tmp_path):
         "uniqueness": (2, 3),
         "novelty": (1, 2),
     }
-    assert document["reference"]["name"] == "known.xyz"
+    assert document["reference"]["spec"] == str(tmp_path / "known.xyz")
+    assert document["reference"]["sets"][0]["name"] == "known.xyz"
     assert document["sources"] == {str(sample): 4}
     assert document["unreadable"] == {"count": 0, "first": []}
 
@@ -66,7 +68,7 @@ def test_table_shows_counts_and_intervals(sample):
 
 def test_novelty_is_null_without_reference(sample):
     document = json.loads(run(sample, "--json").stdout)
-    assert document["novelty"] is None
+    assert document["protocols"]["edm"]["metrics"]["novelty"] is None
     assert any("novelty" in note for note in document["notes"])
 
 
@@ -74,13 +76,21 @@ def test_rows(sample, tmp_path):
     out = tmp_path / "rows.csv"
     assert run(sample, "--out", out).exit_code == 0
     rows = rows_of(out)
-    assert list(rows[0]) == COLUMNS
+    assert list(rows[0])[:7] == ["index", "source", "name", "formula", "n_atoms", "bonds", "problem"]
     assert [row["index"] for row in rows] == list("0123")
-    assert [row["valid"] for row in rows] == ["true", "true", "false", "true"]
-    assert [row["unique"] for row in rows] == ["true", "false", "", "true"]
-    assert rows[2]["reason"].startswith("atom 0 N has valence 4, allowed 3; sanitisation:")
-    assert rows[3]["smiles"] == "O=C=O"
+    assert [row["formula"] for row in rows] == ["CH4", "CH4", "H4N", "CO2"]
+    assert [row["edm.valid"] for row in rows] == ["true", "true", "false", "true"]
+    assert [row["edm.unique"] for row in rows] == ["true", "false", "", "true"]
+    assert rows[2]["edm.reason"].startswith("unstable: atom 0 N has valence 4, allowed 3; sanitisation:")
+    assert rows[3]["edm.smiles"] == "O=C=O"
     assert rows[0]["source"] == str(sample)
+    assert json.loads((tmp_path / "rows.csv.json").read_text()) == json.loads(run(sample, "--json").stdout)
+    assert not (tmp_path / "rows.csv.part").exists()
+    again = run(sample, "--out", out)
+    assert again.exit_code == 6
+    assert "--overwrite" in again.stderr
+    assert run(sample, "--out", out, "--overwrite").exit_code == 0
+    assert rows_of(out) == rows
 
 
 def test_many_files_and_formats_are_one_set(sample, tmp_path):
@@ -99,7 +109,7 @@ def test_bad_records_count_as_failures_and_give_exit_code_5(sample, tmp_path):
     done = run(tmp_path / "bad.sdf", "--json", "--out", out)
     assert done.exit_code == 5
     document = json.loads(done.stdout)
-    assert document["n"] == document["validity"]["denominator"] == 5
+    assert document["n"] == document["protocols"]["edm"]["metrics"]["validity"]["denominator"] == 5
     assert document["unreadable"]["count"] == 2
     reasons = [record["reason"] for record in document["unreadable"]["first"]]
     assert "record 1" in reasons[0]
@@ -107,7 +117,7 @@ def test_bad_records_count_as_failures_and_give_exit_code_5(sample, tmp_path):
     assert "record 2" in reasons[1]
     assert "Qq" in reasons[1]
     assert "2 of 5 records" in done.stderr
-    assert [bool(row["reason"].startswith("unreadable")) for row in rows_of(out)] == [True, True, False, False, False]
+    assert [row["problem"].startswith("unreadable") for row in rows_of(out)] == [True, True, False, False, False]
 
 
 def test_truncated_gzip_keeps_what_could_be_read(tmp_path):
@@ -119,7 +129,7 @@ def test_truncated_gzip_keeps_what_could_be_read(tmp_path):
     done = run(path, "--json")
     assert done.exit_code == 5
     document = json.loads(done.stdout)
-    assert 100 < document["validity"]["numerator"] < 400
+    assert 100 < document["protocols"]["edm"]["metrics"]["validity"]["numerator"] < 400
     assert "truncated" in document["unreadable"]["first"][-1]["reason"]
 
 
@@ -133,6 +143,11 @@ def test_truncated_gzip_keeps_what_could_be_read(tmp_path):
         (["{sample}", "--reference", "{folder}"], 4, ["training_hashes.npy"]),
         (["{sample}", "--out", "{folder}/no/rows.csv"], 6, ["rows.csv"]),
         (["{sample}", "--out", "{sample}"], 3, ["one of the files that are read"]),
+        (["{sample}", "--out", "{folder}/rows.txt"], 3, [".csv or a .parquet"]),
+        (["{sample}", "--protocol", "edm,edm"], 3, ["different protocols"]),
+        (["{sample}", "--bonds", "guess"], 3, ["unknown bond source 'guess'"]),
+        (["{sample}", "--distributions"], 3, ["need a reference"]),
+        (["{sample}", "--dask", "tcp://127.0.0.1:9"], 3, ["no dask scheduler answers"]),
         (["{folder}/notes.docx"], 3, ["notes.docx"]),
         (["{sample}", "--workers", "0"], 2, ["--workers"]),
         ([], 2, ["FILES"]),
@@ -159,41 +174,61 @@ def test_garbage_is_never_a_traceback(tmp_path):
         assert str(path.name) in done.stderr
 
 
-def test_full_disk_is_exit_code_6_and_keeps_the_rows_so_far(sample, tmp_path, monkeypatch):
+def test_full_disk_is_exit_code_6_and_the_run_continues_when_there_is_room(sample, tmp_path, monkeypatch):
     out = tmp_path / "rows.csv"
-    write = RowsFile.write
+    append = RowsFile._append
 
-    class FullDisk:
-        def __init__(self, writer):
-            self.writer, self.left = writer, 2
+    def limited(table, cells):
+        if cells[0] == 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        append(table, cells)
 
-        def writerow(self, row):
-            self.left -= 1
-            if self.left < 0:
-                raise OSError(errno.ENOSPC, "No space left on device")
-            self.writer.writerow(row)
-
-    def limited(table, row):
-        if not isinstance(table._writer, FullDisk):
-            table._writer = FullDisk(table._writer)
-        write(table, row)
-
-    monkeypatch.setattr(RowsFile, "write", limited)
-    done = run(sample, "--out", out)
+    with monkeypatch.context() as patch:
+        patch.setattr(RowsFile, "_append", limited)
+        done = run(sample, "--out", out)
     assert done.exit_code == 6
     assert "no space left" in done.stderr
     assert len(rows_of(out)) == 2
+    assert run(sample, "--out", out).exit_code == 0
+    assert len(rows_of(out)) == 4
 
 
-def test_interrupting_keeps_the_rows_so_far(sample, tmp_path, monkeypatch):
-    out = tmp_path / "rows.csv"
+def test_an_interrupted_run_continues_to_the_same_bytes(sample, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "CHUNK_STRUCTURES", 1)
+    monkeypatch.setattr(rows_file, "COMMIT_SECONDS", 0.0)
+    whole, out = tmp_path / "whole.csv", tmp_path / "rows.csv"
+    reference = ["--reference", tmp_path / "known.xyz"]
+    io.write(tmp_path / "known.xyz", [METHANE])
+    assert run(sample, "--out", whole, *reference).exit_code == 0
     write = RowsFile.write
 
     def interrupted(table, row):
-        if row.index == 3:
+        if row["index"] == 3:
             raise KeyboardInterrupt
         write(table, row)
 
-    monkeypatch.setattr(RowsFile, "write", interrupted)
-    assert run(sample, "--out", out).exit_code == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(RowsFile, "write", interrupted)
+        stopped = run(sample, "--out", out, *reference)
+    assert stopped.exit_code == 130
+    assert "3 rows are kept" in stopped.stderr
     assert len(rows_of(out)) == 3
+    assert run(sample, "--out", out).exit_code == 3, "without the reference it is another run"
+    continued = run(sample, "--out", out, *reference)
+    assert continued.exit_code == 0
+    assert "continuing" in continued.stderr
+    assert out.read_bytes() == whole.read_bytes()
+    assert (tmp_path / "rows.csv.json").read_bytes() == (tmp_path / "whole.csv.json").read_bytes()
+
+
+def test_parquet_has_the_types_of_the_columns(sample, tmp_path):
+    pytest.importorskip("pyarrow")
+    import pandas as pd
+
+    out = tmp_path / "rows.parquet"
+    assert run(sample, "--out", out).exit_code == 0
+    table = pd.read_parquet(out)
+    assert table["edm.stable_atoms"].tolist() == [5, 5, 4, 3]
+    assert table["edm.valid"].tolist() == [True, True, False, True]
+    assert table["edm.smiles"].isna().tolist() == [False, False, True, False]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.sdf", "rows.parquet", "rows.parquet.json"]

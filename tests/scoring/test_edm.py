@@ -1,6 +1,7 @@
 """EDM's protocol on molecules whose verdict is known, and its bookkeeping over streams."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,9 +10,9 @@ from molgen.elements import SYMBOLS
 from molgen.io.records import BadRecord
 from molgen.scoring import records as records_module
 from molgen.scoring import score
-from molgen.scoring.edm import EdmScorer, score_edm
 from molgen.scoring.novelty import Reference
 from molgen.scoring.records import Record
+from molgen.scoring.session import Session
 from molgen.structure import Structure
 from tests.scoring.molecules import (
     ACETYLENE,
@@ -29,7 +30,17 @@ QM9 = Path(__file__).resolve().parents[3] / "shared" / "data" / "qm9" / "qm9_com
 
 
 def one(structure):
-    return score_edm([structure])[1][0]
+    """The row of one structure, its EDM columns as attributes."""
+    return named(score([structure]).rows[0])
+
+
+def named(row):
+    columns = dict.fromkeys(("stable_atoms", "molecule_stable", "valid", "smiles", "unique", "novel", "reason"))
+    return SimpleNamespace(**columns | {name.removeprefix("edm."): value for name, value in row.items()})
+
+
+def metrics(scores):
+    return scores.summary["protocols"]["edm"]["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -53,13 +64,15 @@ def test_stable_molecules(molecule, smiles):
 def test_hydrogen_sulfide_is_unstable_but_valid():
     row = one(HYDROGEN_SULFIDE)
     assert (row.stable_atoms, row.molecule_stable, row.valid) == (2, False, True)
-    assert row.reason == "atom 0 S has valence 2, allowed 4"
+    assert row.reason == "unstable: atom 0 S has valence 2, allowed 4"
 
 
 def test_ammonium_is_unstable_and_invalid_because_charges_are_unknown():
     row = one(AMMONIUM.replace(charges=[1, 0, 0, 0, 0], bonds=[[0, k, 1] for k in range(1, 5)]))
-    assert (row.stable_atoms, row.molecule_stable, row.valid, row.smiles) == (4, False, False, "")
-    assert row.reason.startswith("atom 0 N has valence 4, allowed 3; sanitisation: Explicit valence for atom # 0 N, 4")
+    assert (row.stable_atoms, row.molecule_stable, row.valid, row.smiles) == (4, False, False, None)
+    assert row.reason.startswith(
+        "unstable: atom 0 N has valence 4, allowed 3; sanitisation: Explicit valence for atom # 0 N, 4"
+    )
 
 
 def test_methyl_radical_is_valid_because_rdkit_fills_it_with_a_hydrogen():
@@ -74,7 +87,7 @@ def test_benzene_is_unstable_at_its_true_bond_length():
     assert row.smiles == "[H]C1C([H])C([H])C([H])C([H])C1[H]"
     assert row.reason.endswith("and 3 more unstable atoms")
     squeezed = one(ring(1.389))
-    assert squeezed.reason.startswith("atom 0 C has valence 5, allowed 4")
+    assert squeezed.reason.startswith("unstable: atom 0 C has valence 5, allowed 4")
     assert not squeezed.valid
 
 
@@ -90,10 +103,8 @@ def test_the_files_own_bonds_play_no_part():
 
 def test_rates_over_a_sample():
     sample = [METHANE, METHANE, AMMONIA, AMMONIUM, HYDROGEN_SULFIDE, beside(METHANE, AMMONIA)]
-    reference = Reference.from_records(map(Record, [METHANE]), "methane")
-    summary, rows = score_edm(sample, reference)
-    counts = {name: (rate.numerator, rate.denominator) for name, rate in (summary.rates | summary.extra_rates).items()}
-    assert counts == {
+    scores = score(sample, reference=Reference.from_records(map(Record, [METHANE]), "methane"))
+    assert {name: (rate["numerator"], rate["denominator"]) for name, rate in metrics(scores).items()} == {
         "atom_stability": (29, 31),
         "molecule_stability": (4, 6),
         "validity": (5, 6),
@@ -103,57 +114,67 @@ def test_rates_over_a_sample():
         "valid_unique_novel": (2, 6),
         "connected": (5, 6),
     }
+    rows = list(map(named, scores.rows))
     assert [row.unique for row in rows] == [True, False, True, None, True, False]
     assert [row.novel for row in rows] == [False, False, True, None, True, False]
 
 
 def test_no_reference_leaves_novelty_undefined():
-    summary, rows = score_edm([METHANE])
-    assert summary.rates["novelty"] is None
-    assert summary.to_dict()["novelty"] is None
-    assert any("novelty" in note for note in summary.notes)
-    assert rows[0].novel is None
+    scores = score([METHANE])
+    assert metrics(scores)["novelty"] is None
+    assert any("novelty" in note for note in scores.summary["notes"])
+    assert named(scores.rows[0]).novel is None
 
 
 def test_nothing_valid_gives_no_uniqueness_and_no_crash():
-    summary = score_edm([AMMONIUM], Reference.from_records([], "nothing"))[0].to_dict()
-    assert summary["uniqueness"] == {"value": None, "numerator": 0, "denominator": 0, "low": None, "high": None}
-    assert summary["novelty"]["value"] is None
-    assert score_edm([])[0].n == 0
+    rates = metrics(score([AMMONIUM], reference=Reference.from_records([], "nothing")))
+    rates["uniqueness"].pop("meaning")
+    assert rates["uniqueness"] == {
+        "kind": "rate",
+        "value": None,
+        "numerator": 0,
+        "denominator": 0,
+        "low": None,
+        "high": None,
+    }
+    assert rates["novelty"]["value"] is None
+    assert score([]).summary["n"] == 0
 
 
 def test_unreadable_records_and_nan_count_as_failures():
     broken = METHANE.replace(positions=np.where(np.arange(15).reshape(5, 3) == 7, np.nan, METHANE.positions))
     empty = Structure(numbers=[], positions=np.zeros((0, 3)))
-    scorer = EdmScorer()
     items = [METHANE, BadRecord("record 2: truncated record: no atoms"), broken, empty, AMMONIA]
-    rows = list(scorer.rows(Record(item, "x.sdf") for item in items))
-    summary = scorer.summary()
-    assert [row.reason for row in rows] == [
+    session = Session()
+    rows = list(session.rows(Record(item, "x.sdf") for item in items))
+    summary = session.summary().to_dict()
+    rates = summary["protocols"]["edm"]["metrics"]
+    assert [row["problem"] for row in rows] == [
         "",
         "unreadable: record 2: truncated record: no atoms",
-        "atom 2 has coordinates that are not finite",
-        "has no atoms",
+        "not finite: coordinates of atom 2",
+        "no atoms: the record has none",
         "",
     ]
-    assert summary.unreadable.count == 3
-    assert summary.n == summary.rates["validity"].denominator == summary.rates["molecule_stability"].denominator == 5
-    assert summary.rates["validity"].numerator == summary.rates["molecule_stability"].numerator == 2
+    assert summary["unreadable"]["count"] == 3
+    assert summary["n"] == rates["validity"]["denominator"] == rates["molecule_stability"]["denominator"] == 5
+    assert rates["validity"]["numerator"] == rates["molecule_stability"]["numerator"] == 2
     # The five atoms of the NaN structure are known and fail; nobody knows how many the unreadable record had.
-    assert (summary.rates["atom_stability"].numerator, summary.rates["atom_stability"].denominator) == (9, 14)
-    assert summary.to_dict()["unreadable"]["first"][0] == {"index": 1, "source": "x.sdf", "reason": rows[1].reason}
+    assert (rates["atom_stability"]["numerator"], rates["atom_stability"]["denominator"]) == (9, 14)
+    assert summary["unreadable"]["first"][0] == {"index": 1, "source": "x.sdf", "reason": rows[1]["problem"]}
+    assert summary["protocols"]["edm"]["failures"] == {"unreadable": 1, "not finite": 1, "no atoms": 1}
 
 
 def test_unknown_elements_are_named_and_never_crash():
     selane = METHANE.replace(numbers=[34, 1, 1, 1, 1])
     nonsense = METHANE.replace(numbers=[0, 119, -4, 1, 1])
-    summary, rows = score_edm([selane, nonsense])
-    assert "atom 0 is Se, which table edm-lookup-1 does not know" in rows[0].reason
+    scores = score([selane, nonsense])
+    rows = list(map(named, scores.rows))
+    assert rows[0].reason.startswith("unknown element: Se, which table edm-lookup-1 lacks; unstable: atom 0 Se")
     assert not rows[0].valid
     assert "Z=119" in rows[1].reason
-    assert summary.unknown_elements["Se"] == 1
-    assert any("Se (1 atoms)" in note for note in summary.notes)
-    assert summary.unreadable.count == 0
+    assert scores.summary["protocols"]["edm"]["failures"] == {"unknown element": 2}
+    assert scores.summary["unreadable"]["count"] == 0
 
 
 def test_chunks_and_workers_change_nothing(monkeypatch):
@@ -163,12 +184,10 @@ def test_chunks_and_workers_change_nothing(monkeypatch):
         for m in [METHANE, AMMONIA, ACETYLENE, CARBON_DIOXIDE, ring(1.38)] * 12
     ]
     sample[7] = sample[7].replace(positions=np.full_like(sample[7].positions, np.inf))
-    whole = score_edm(sample)
+    whole = score(sample)
     monkeypatch.setattr(records_module, "CHUNK_STRUCTURES", 7)
-    small = score_edm(sample)
-    parallel = score(sample, workers=2)
-    assert whole[1] == small[1] == parallel[1]
-    assert whole[0].to_dict() == small[0].to_dict() == parallel[0].to_dict()
+    assert score(sample) == whole
+    assert score(sample, workers=2) == whole
 
 
 def test_an_error_of_the_input_reaches_the_caller_through_workers(monkeypatch):
@@ -178,10 +197,9 @@ def test_an_error_of_the_input_reaches_the_caller_through_workers(monkeypatch):
         yield from map(Record, [METHANE] * 9)
         raise RuntimeError("the reader broke")
 
-    scorer = EdmScorer()
     rows = []
     with pytest.raises(RuntimeError, match="the reader broke"):
-        rows.extend(scorer.rows(failing(), workers=2))
+        rows.extend(Session().rows(failing(), workers=2))
 
 
 def test_library_objects_and_batches_are_scored():
@@ -197,9 +215,10 @@ def test_library_objects_and_batches_are_scored():
     molecule.AddConformer(conformer)
     atoms = Atoms(numbers=METHANE.numbers, positions=METHANE.positions)
     batch = AtomBatch.from_structures([METHANE, CARBON_DIOXIDE])
-    assert score(molecule)[0].rates["molecule_stability"].value == 1
-    assert score([atoms, molecule, METHANE])[0].rates["uniqueness"].numerator == 1
-    assert [row.smiles for row in score(batch)[1]] == ["[H]C([H])([H])[H]", "O=C=O"]
+    assert metrics(score(molecule))["molecule_stability"]["value"] == 1
+    assert metrics(score([atoms, molecule, METHANE]))["uniqueness"]["numerator"] == 1
+    assert score(batch).table["edm.smiles"].tolist() == ["[H]C([H])([H])[H]", "O=C=O"]
+    assert score(batch).metrics.set_index("metric").loc["validity", "numerator"] == 2
     with pytest.raises(TypeError, match="cannot score a int"):
         score(3)
     with pytest.raises(TypeError, match="cannot score a str"):
@@ -216,9 +235,10 @@ def test_qm9_test_split():
     z, x = data["z"], data["pos"]
     starts = ends - data["n_atoms"]
     sample = (Structure(numbers=z[a:b], positions=x[a:b]) for a, b in zip(starts[chosen], ends[chosen], strict=True))
-    summary, rows = score_edm(sample)
-    assert summary.rates["atom_stability"].value == pytest.approx(0.994, abs=0.001)
-    assert summary.rates["molecule_stability"].value == pytest.approx(0.957, abs=0.008)
-    assert summary.rates["molecule_stability"].low < 0.957 < summary.rates["molecule_stability"].high
-    assert all(row.reason for row in rows if not (row.molecule_stable and row.valid))
+    scores = score(sample)
+    rates = metrics(scores)
+    assert rates["atom_stability"]["value"] == pytest.approx(0.994, abs=0.001)
+    assert rates["molecule_stability"]["value"] == pytest.approx(0.957, abs=0.008)
+    assert rates["molecule_stability"]["low"] < 0.957 < rates["molecule_stability"]["high"]
+    assert all(row.reason for row in map(named, scores.rows) if not (row.molecule_stable and row.valid))
     assert set(z.tolist()) == {SYMBOLS.index(s) for s in "HCNO"}

@@ -10,12 +10,17 @@ from molgen.datasets.packed import PackWriter
 from molgen.errors import ConfigError, InputError, MissingError, OutputError
 from molgen.io.records import BadRecord
 from molgen.scoring import score
-from molgen.scoring.edm import EdmScorer, score_edm
 from molgen.scoring.hashes import HashSet, contains, smiles_hash
 from molgen.scoring.novelty import HASHES_FILE, Reference, write_hashes
-from molgen.scoring.protocols import make_scorer
+from molgen.scoring.protocol import SMILES_OF_GRAPH
+from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Record
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE, beside
+
+
+def novelty(scores):
+    rate = scores.summary["protocols"]["edm"]["metrics"]["novelty"]
+    return rate["numerator"], rate["denominator"]
 
 
 @pytest.fixture
@@ -99,9 +104,9 @@ def test_hashes_travel_with_a_checkpoint(dataset, tmp_path):
     reference = Reference.open(folder)
     assert reference.name == "mine:train"
     assert reference.fingerprint == Reference.open(dataset).fingerprint
-    summary = score_edm([METHANE, CARBON_DIOXIDE], reference)[0]
-    assert (summary.rates["novelty"].numerator, summary.rates["novelty"].denominator) == (1, 2)
-    assert summary.to_dict()["reference"]["name"] == "mine:train"
+    scores = score([METHANE, CARBON_DIOXIDE], reference=reference)
+    assert novelty(scores) == (1, 2)
+    assert scores.summary["reference"]["spec"] == "mine:train"
     (folder / "training_hashes.json").unlink()
     alone = Reference.open(folder)
     np.testing.assert_array_equal(alone.hashes, reference.hashes)
@@ -119,15 +124,15 @@ def test_file_reference(tmp_path):
     io.write(tmp_path / "known.xyz", [METHANE, AMMONIA])
     reference = Reference.open(tmp_path / "known.xyz")
     assert (reference.name, len(reference.hashes)) == ("known.xyz", 2)
-    assert score([METHANE, ACETYLENE], reference=tmp_path / "known.xyz")[0].rates["novelty"].numerator == 1
+    assert novelty(score([METHANE, ACETYLENE], reference=tmp_path / "known.xyz")) == (1, 2)
 
 
 def test_smiles_reference_knows_molecules_with_and_without_hydrogens(tmp_path):
     (tmp_path / "known.smi").write_text("smiles name\nC methane\nN\nC1CC1( torn\n\nF[C@H](Cl)Br\n")
     reference = Reference.open(tmp_path / "known.smi")
     assert (reference.structures, reference.unusable) == (4, 1)
-    summary = score_edm([METHANE, METHANE.without_hydrogens(), AMMONIA, ACETYLENE], reference)[0]
-    assert (summary.rates["novelty"].numerator, summary.rates["novelty"].denominator) == (1, 4)
+    sample = [METHANE, METHANE.without_hydrogens(), AMMONIA, ACETYLENE]
+    assert novelty(score(sample, reference=reference)) == (1, 4)
     known = contains(reference.hashes, np.array([smiles_hash("FC(Cl)Br")]))
     assert known.all(), "stereochemistry must be left out, as the lookup knows none"
 
@@ -141,15 +146,31 @@ def test_hydrogens_on_one_side_only_are_pointed_out():
         (METHANE.without_hydrogens(), heavy, False),
         (METHANE.without_hydrogens(), with_hydrogens, True),
     ):
-        notes = score_edm([structure], reference)[0].notes
+        notes = score([structure], reference=reference).summary["notes"]
         assert any("hydrogens" in note for note in notes) is warned
 
 
 def test_a_reference_made_with_other_tables_is_refused():
     reference = Reference.from_records(map(Record, [METHANE]), "r")
     other = Reference(reference.name, reference.hashes, reference.fingerprint, "edm-lookup-0")
-    with pytest.raises(InputError, match="edm-lookup-0"):
-        EdmScorer(other)
+    with pytest.raises(MissingError, match="edm-lookup-0"):
+        score([METHANE], reference=other)
+
+
+def test_graph_hashes_are_of_the_stated_bonds_and_are_cached_apart(dataset):
+    stated = METHANE.replace(bonds=[[0, k, 1] for k in range(1, 5)], charges=[0] * 5)
+    lookup = Reference.open(dataset)
+    graph = Reference.open(dataset, SMILES_OF_GRAPH)
+    assert graph.table == "graph-1:auto"
+    assert (dataset / "train_graph-1_auto_hashes.npy").is_file()
+    assert contains(graph.hashes, np.array([smiles_hash("C"), smiles_hash("N"), smiles_hash("CC")])).tolist() == [
+        True,
+        True,
+        False,
+    ]
+    assert not contains(lookup.hashes, graph.hashes).any()
+    named = Reference.from_records([Record(stated), Record(stated.without_hydrogens())], "m", SMILES_OF_GRAPH, "file")
+    assert named.hashes.tolist() == [smiles_hash("C")]
 
 
 @pytest.mark.parametrize(
@@ -175,5 +196,5 @@ def test_missing_references(tmp_path):
 
 def test_unknown_protocol_names_the_nearest():
     with pytest.raises(ConfigError, match="'emd'") as caught:
-        make_scorer("emd")
+        make_protocol("emd")
     assert "edm" in caught.value.hint

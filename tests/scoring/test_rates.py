@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from molgen.scoring.rates import ClusteredCount, Rate
+from molgen.scoring.rates import ClusteredCount, Estimate, Rate
 
 
 @pytest.mark.parametrize(
@@ -33,6 +33,7 @@ def test_interval_always_holds_the_value():
 
 def test_nothing_over_nothing_is_null():
     assert json.loads(json.dumps(Rate.wilson(0, 0).to_dict(), allow_nan=False)) == {
+        "kind": "rate",
         "value": None,
         "numerator": 0,
         "denominator": 0,
@@ -86,3 +87,21 @@ def test_clustered_interval_covers_and_the_plain_one_does_not():
         plain += naive.low <= truth <= naive.high
     assert clustered / trials > 0.91
     assert plain / trials < 0.75
+
+
+def test_estimate_of_known_values():
+    rng = np.random.default_rng(0)
+    assert Estimate.of(np.zeros(0), "eV").to_dict() == {"kind": "quantity", "unit": "eV", "count": 0} | dict.fromkeys(
+        ("mean", "mean_low", "mean_high", "median", "median_low", "median_high")
+    )
+    few = Estimate.of(np.array([1.0, 2.0, 6.0]), "eV")
+    assert (few.mean, few.median, few.mean_low, few.median_low) == (3.0, 2.0, None, None)
+    covered = np.zeros(2)
+    for _ in range(600):
+        estimate = Estimate.of(rng.exponential(size=50), "eV")
+        covered += [
+            estimate.mean_low <= 1 <= estimate.mean_high,
+            estimate.median_low <= np.log(2) <= estimate.median_high,
+        ]
+    assert 0.88 < covered[0] / 600 < 0.97, "the normal interval is a little short for a skewed distribution"
+    assert 0.93 < covered[1] / 600, "the median's interval holds for any distribution"
