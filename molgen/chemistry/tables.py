@@ -58,15 +58,16 @@ def table_rows(numbers: NDArray | np.int64) -> NDArray[np.int64]:
 def edm_tables() -> EdmTables:
     """The tables of Hoogeboom et al. 2022, read once from the csv files beside this module."""
     thresholds = np.full((3, NUM_ELEMENTS, NUM_ELEMENTS), -np.inf)
-    for row in _rows("edm_bond_lengths.csv"):
+    for row in read_table("edm_bond_lengths.csv"):
         a, b, order = NUMBERS[row["element_a"]], NUMBERS[row["element_b"]], int(row["order"])
         thresholds[order - 1, a, b] = thresholds[order - 1, b, a] = float(row["length_pm"]) + MARGINS_PM[order - 1]
     allowed = np.zeros((NUM_ELEMENTS, MAX_VALENCE + 1), bool)
-    for row in _rows("edm_valences.csv"):
+    for row in read_table("edm_valences.csv"):
         allowed[NUMBERS[row["element"]], [int(v) for v in row["valences"].split()]] = True
     return EdmTables(thresholds=thresholds, allowed=allowed, known=np.asarray(allowed.any(axis=1)))
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
+def read_table(name: str) -> Iterator[dict[str, str]]:
+    """Rows of a csv file beside this module, without its comment lines."""
     text = files("molgen.chemistry").joinpath(name).read_text(encoding="utf-8")
     yield from csv.DictReader(line for line in text.splitlines() if not line.startswith("#"))
