@@ -1,0 +1,81 @@
+"""Calls that hang, die and raise, in a child process."""
+
+import ctypes
+import os
+import time
+
+import pytest
+
+from molgen.errors import MissingError, MolgenError
+from molgen.scoring.guard import Guard, Lost
+
+
+def behave(item):
+    """The child's function; what it does is its argument."""
+    kind, value = item
+    if kind == "hang":
+        time.sleep(60)
+    elif kind == "crash":
+        ctypes.string_at(0)
+    elif kind == "exit":
+        os._exit(value)
+    elif kind == "raise":
+        raise ValueError(value)
+    elif kind == "print":
+        print(value)
+        os.write(1, b"noise")
+    return value if kind != "pid" else os.getpid()
+
+
+def factory():
+    return behave
+
+
+def missing():
+    raise MissingError("a package is missing", hint="install it")
+
+
+def dying():
+    os._exit(7)
+
+
+@pytest.fixture
+def guard():
+    guard = Guard(factory, timeout=1.0)
+    yield guard
+    guard.close()
+
+
+def test_every_item_gets_its_answer_in_order_whatever_happens_to_the_others(guard):
+    items = [("ok", 1), ("crash", 0), ("ok", 2), ("hang", 0), ("exit", 3), ("raise", "words"), ("print", 4), ("ok", 5)]
+    answers = list(guard.map(items))
+    assert answers[0] == 1
+    assert answers[1] == Lost("crash: the process ended with SIGSEGV")
+    assert answers[2] == 2
+    assert answers[3] == Lost("timeout: no result within 1 s")
+    assert answers[4] == Lost("crash: the process ended with exit code 3")
+    assert isinstance(answers[5], RuntimeError)
+    assert str(answers[5]) == "ValueError: words"
+    assert answers[6:] == [4, 5]
+
+
+def test_one_child_serves_many_calls_and_a_dead_one_is_replaced(guard):
+    (first,), (second,) = guard.map([("pid", 0)]), guard.map([("pid", 0)])
+    assert first == second != os.getpid()
+    os.kill(first, 9)
+    (third,) = guard.map([("pid", 0)])
+    assert isinstance(third, int | Lost)
+    assert list(guard.map([("ok", 1)])) == [1]
+
+
+def test_large_items_and_answers(guard):
+    data = bytes(3_000_000)
+    assert list(guard.map([("ok", data)] * 3)) == [data] * 3
+
+
+def test_what_the_factory_raises_reaches_the_caller():
+    with pytest.raises(MissingError, match="a package is missing") as caught:
+        list(Guard(missing, 1.0).map([1]))
+    assert caught.value.hint == "install it"
+    with pytest.raises(MolgenError, match="could not start"):
+        list(Guard(dying, 1.0).map([1]))
