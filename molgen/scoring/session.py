@@ -167,6 +167,11 @@ class Session:
         if missing and not found:
             raise missing[0]
         self._notes += [f"novelty of some protocols is not defined: {error}" for error in missing]
+        if SMILES_OF_LOOKUP in found and found[SMILES_OF_LOOKUP].table == "SMILES":
+            self._notes.append(
+                "the reference is SMILES, while protocol edm scores what the lookup makes of coordinates: where the lookup "
+                "gets bonds wrong, a known molecule counts as novel; give known coordinates for novelty by edm"
+            )
         return found
 
     def _telling_apart(self) -> list[Protocol]:
