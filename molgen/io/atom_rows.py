@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from molgen.elements import SYMBOLS
-from molgen.io.records import RecordError, check_finite, element
+from molgen.io.records import RecordError, element, parse_coordinates
 
 
 def parse_atom_rows(
@@ -22,20 +22,18 @@ def parse_atom_rows(
     Raises:
         RecordError: A row is too short, or holds an unknown element or something that is not a finite number.
     """
+    needed = max(position + 3, species + 1)
     numbers = []
-    coordinates = []
     for at, row in enumerate(rows, line):
-        if len(row) < max(position + 3, species + 1):
+        if len(row) < needed:
             raise RecordError("truncated record", f"line {at}: {len(row)} fields where an element and x y z are needed")
-        symbol = row[species]
-        if symbol.isdecimal() and 1 <= int(symbol) < len(SYMBOLS):
-            numbers.append(int(symbol))
-        else:
-            numbers.append(element(symbol, at))
-        try:
-            coordinates.append([float(word) for word in row[position : position + 3]])
-        except ValueError as error:
-            raise RecordError("coordinates are not numbers", f"line {at}: {error}") from error
-    positions = np.array(coordinates, dtype=np.float64).reshape(-1, 3)
-    check_finite(positions, line)
+        numbers.append(parse_element(row[species], at))
+    positions = parse_coordinates([row[position : position + 3] for row in rows], line)
     return np.array(numbers, dtype=np.int64), positions
+
+
+def parse_element(word: str, line: int) -> int:
+    """Atomic number of a symbol or of an atomic number as text; raises RecordError naming the line."""
+    if word.isdecimal() and len(word) <= 3 and 1 <= int(word) < len(SYMBOLS):
+        return int(word)
+    return element(word, line)

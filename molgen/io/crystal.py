@@ -4,64 +4,108 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from molgen.errors import InputError
-from molgen.io.records import BadRecord, Record, one_line
+from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError, one_line
 from molgen.structure import Structure
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure as Crystal
 
 
+_LONGEST_LINE = 4096
+"""Twice what CIF 1.1 allows. Searching a line for closing quotes takes pymatgen the square of its length."""
+
+_COUNTS_ROW = 5
+_MOST_SYMBOL_ROWS = 11
+
+
 def cif_records(lines: Iterator[str]) -> Iterator[Record]:
     """One structure, with the sites of the cell as written (not reduced), for each ``data_`` block."""
     block: list[str] = []
-    for line in lines:
-        if line.lower().startswith("data_") and any(row.lower().startswith("data_") for row in block):
-            yield _read_block(block)
-            block = []
-        block.append(line)
+    first, begun = 1, False
+    for number, line in enumerate(lines, 1):
+        begins = line[:5].lower() == "data_"
+        if begins and begun:
+            yield _read_block(block, first)
+            first, block = number, []
+        begun = begun or begins
+        if len(block) < LONGEST_RECORD:
+            block.append(line)
     if any(line.strip() for line in block):
-        yield _read_block(block)
+        yield _read_block(block, first)
 
 
-def _read_block(block: list[str]) -> Record:
+def _read_block(block: list[str], first: int) -> Record:
     from pymatgen.io.cif import CifParser
 
     def parse() -> Crystal:
         return CifParser.from_str("\n".join(block)).parse_structures(primitive=False)[0]
 
     name = next((row[5:].strip() for row in block if row.lower().startswith("data_")), "")
-    return _record(parse, "malformed CIF block", name)
+    return _record(parse, block, first, "malformed CIF block", name)
 
 
 def poscar_records(lines: Iterator[str]) -> Iterator[Record]:
     """The one structure of a POSCAR or CONTCAR; the comment line is its name."""
     from pymatgen.io.vasp.inputs import Poscar
 
-    rows = list(lines)
+    rows = list(islice(lines, LONGEST_RECORD))
+
+    def parse() -> Crystal:
+        _check_counts(rows)
+        return Poscar.from_str("\n".join(rows)).structure
+
     if any(row.strip() for row in rows):
-        yield _record(lambda: Poscar.from_str("\n".join(rows)).structure, "malformed POSCAR", rows[0].strip())
+        yield _record(parse, rows, 1, "malformed POSCAR", rows[0].strip())
 
 
-def _record(parse: Callable[[], Crystal], kind: str, name: str) -> Record:
+def _check_counts(rows: list[str]) -> None:
+    """The counts of a POSCAR must fit its length: pymatgen makes lists of the announced size."""
+    for number, row in enumerate(rows[_COUNTS_ROW : _COUNTS_ROW + _MOST_SYMBOL_ROWS], _COUNTS_ROW + 1):
+        words = row.split()
+        if words and words[0].lstrip("+-").isdecimal():
+            # As many rows of counts as there were rows of symbols; none in VASP 4, which has one row of counts.
+            span = max(number - 1 - _COUNTS_ROW, 1)
+            counts = [word for counts_row in rows[number - 1 : number - 1 + span] for word in counts_row.split()]
+            if any(not count.isdecimal() or len(count) > 9 or int(count) > len(rows) for count in counts):
+                detail = f"line {number}: {' '.join(counts)[:60]} in a file of {len(rows)} lines"
+                raise RecordError("counts do not match", detail)
+                    "counts do not match", f"line {number}: {' '.join(counts)[:60]} for {len(rows)} lines"
+                )
+            return
+
+
+def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str, name: str) -> Record:
     from molgen.convert import from_pymatgen
 
+    where = f"{name[:40] or 'without a name'}, from line {first}"
+    if len(rows) == LONGEST_RECORD:
+        return BadRecord(f"record too long: {where}: {LONGEST_RECORD:,} lines or more")
+    if (longest := max(map(len, rows))) > _LONGEST_LINE:
+        return BadRecord(f"{kind}: {where}: a line of {longest:,} characters")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Without symbols in a POSCAR, pymatgen would go on with hydrogen, helium and so on.
+        warnings.filterwarnings("error", message="Elements in POSCAR cannot be determined")
         try:
             crystal = parse()
+        except RecordError as error:
+            return BadRecord(str(error))
         except Exception as error:  # pymatgen raises whatever its dictionaries and arrays raise
-            return BadRecord(f"{kind}: {type(error).__name__}: {one_line(str(error))}")
+            return BadRecord(f"{kind}: {where}: {type(error).__name__}: {error}")
     try:
         structure = from_pymatgen(crystal).replace(name=name)
     except InputError as error:
-        return BadRecord(f"not an ordered crystal: {error}")
+        return BadRecord(f"not an ordered crystal: {where}: {error}")
+    if structure.lattice is None or not np.isfinite(structure.lattice).all():
+        return BadRecord(f"malformed lattice: {where}")
     if not np.isfinite(structure.positions).all():
-        return BadRecord(f"coordinates are not finite: in {name or 'the only block'}")
+        return BadRecord(f"coordinates are not finite: {where}")
     return structure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,12 +14,28 @@ from molgen.structure import Structure
 
 Scalar = float | int | str
 
+LONGEST_RECORD = 1_000_000
+"""Lines of one record, or atoms of one frame. A reader keeps no more: the file is of another kind, or damaged."""
+
+LARGEST_CHARGE = 127
+"""Formal charges are kept in eight bits by RDKit and by packed data sets; a larger one would come back changed."""
+
+_LONGEST_REASON = 240
+
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A record that could not be read. ``reason`` is ``"kind: detail"``; the kind is the same for all records alike."""
+    """A record that could not be read. ``reason`` is ``"kind: detail"``; the kind is the same for all records alike.
+
+    The reason may quote the file: it is made one line of printable characters, and not a long one.
+    """
 
     reason: str
+
+    def __post_init__(self) -> None:
+        reason = one_line(self.reason[:_LONGEST_REASON])
+        reason = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in reason)
+        object.__setattr__(self, "reason", reason)
 
 
 Record = Structure | BadRecord
@@ -64,7 +81,7 @@ def element(symbol: str, line: int) -> int:
     number = NUMBERS.get(symbol)
     if number is None:
         try:
-            number = atomic_number(symbol)
+            number = atomic_number(symbol[:20])
         except ValueError as error:
             raise RecordError("unknown element", f"line {line}: {error}") from error
     return number
@@ -75,6 +92,41 @@ def check_finite(positions: np.ndarray, line: int) -> None:
     if not np.isfinite(positions).all():
         row = int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0])
         raise RecordError("coordinates are not finite", f"line {line + row}: {' '.join(map(str, positions[row]))}")
+
+
+def check_charge(charge: int, line: int) -> int:
+    """The charge itself; raises RecordError for one that no formal charge can be."""
+    if abs(charge) > LARGEST_CHARGE:
+        raise RecordError("charge out of range", f"line {line}: a formal charge of {str(charge)[:12]}")
+    return charge
+
+
+def parse_coordinates(rows: Sequence[Sequence[str]], line: int) -> np.ndarray:
+    """Positions (N, 3) from three words for each atom, the first of them at ``line``.
+
+    Raises:
+        RecordError: One is not a finite number; the line is named.
+    """
+    try:
+        values = [float(word) for row in rows for word in row]
+        # Python reads the digits of "1_5" as 15; no file means that.
+        if "_" in "".join(map("".join, rows)):
+            raise ValueError
+    except ValueError:
+        row, word = next((k, w) for k, words in enumerate(rows) for w in words if not is_number(w))
+        raise RecordError("coordinates are not numbers", f"line {line + row}: {word.strip()[:40]!r}") from None
+    positions = np.array(values, dtype=np.float64).reshape(-1, 3)
+    check_finite(positions, line)
+    return positions
+
+
+def is_number(text: str) -> bool:
+    """Whether a text is a number as files write it; ``nan`` and ``inf`` are."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
 
 
 _INTEGER = re.compile(r"(0|[+-]?[1-9]\d{0,17})$")

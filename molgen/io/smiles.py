@@ -17,6 +17,11 @@ GEOMETRY = "ETKDG+MMFF94"
 _SEED = 20210917
 _EMBEDDING_TRIES = 50
 _RELAXATION_STEPS = 2000
+_EMBEDDING_SECONDS = 60
+_MOST_ATOMS = 300
+"""Hydrogens included; above, ETKDG alone takes minutes (24 s at 500 atoms, 330 s at 1,000, and then fails)."""
+
+_LONGEST_SMILES = 20 * _MOST_ATOMS
 
 
 def records(lines: Iterator[str]) -> Iterator[Record]:
@@ -32,6 +37,8 @@ def records(lines: Iterator[str]) -> Iterator[Record]:
             yield _embed(words[0], words[1].strip() if len(words) > 1 else "", number)
         except RecordError as error:
             yield BadRecord(str(error))
+        except (InputError, RuntimeError, ValueError) as error:  # the last two are RDKit's, from its C++ side
+            yield BadRecord(f"no geometry found: line {number}: {words[0][:60]}: {error}")
 
 
 def _embed(smiles: str, name: str, line: int) -> Structure:
@@ -40,14 +47,20 @@ def _embed(smiles: str, name: str, line: int) -> Structure:
 
     from molgen.convert import from_rdkit
 
+    if len(smiles) > _LONGEST_SMILES:
+        raise RecordError("molecule too large", f"line {line}: a SMILES of {len(smiles):,} characters")
     with rdBase.BlockLogs():
         mol = Chem.MolFromSmiles(smiles)
-        if mol is None:
+        if mol is None or not mol.GetNumAtoms():
             raise RecordError("not a valid SMILES", f"line {line}: {smiles}")
         mol = Chem.AddHs(mol)
+        if mol.GetNumAtoms() > _MOST_ATOMS:
+            atoms = f"{mol.GetNumAtoms()} atoms; geometries are made for up to {_MOST_ATOMS}"
+            raise RecordError("molecule too large", f"line {line}: {atoms}")
         settings: Any = rdDistGeom.ETKDGv3()
         settings.randomSeed = _SEED
         settings.maxIterations = _EMBEDDING_TRIES
+        settings.timeout = _EMBEDDING_SECONDS
         if rdDistGeom.EmbedMolecule(mol, settings) < 0:
             settings.useRandomCoords = True
             if rdDistGeom.EmbedMolecule(mol, settings) < 0:

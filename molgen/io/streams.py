@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import stat
 import zlib
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BufferedReader, IncrementalNewlineDecoder
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +17,11 @@ from molgen.errors import InputError, MissingError, OutputError
 
 CHUNK = 1 << 20
 """Bytes that are gathered before they go to the disk."""
+
+_READ_BYTES = 1 << 16
+
+LONGEST_LINE = 1 << 22
+"""Characters of one line. No format needs more; a longer one means that the file is not text."""
 
 
 class BrokenStreamError(Exception):
@@ -26,10 +34,13 @@ def is_gzip(path: Path) -> bool:
 
 
 def check_readable(path: Path) -> None:
-    """Raise MissingError or InputError where ``path`` is no file that can be opened or is empty."""
-    if path.is_dir():
-        raise InputError(f"{path} is a folder, not a file")
+    """Raise MissingError or InputError where ``path`` is no file of text that can be opened, or is empty."""
     try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise InputError(f"{path} is a folder, not a file")
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path} is a pipe or a device, not a file", hint="save what it gives in a file first")
         with path.open("rb") as file:
             first = file.read(2)
     except FileNotFoundError as error:
@@ -38,30 +49,49 @@ def check_readable(path: Path) -> None:
         ) from error
     except OSError as error:
         raise InputError(f"cannot open {path}: {error.strerror or error}") from error
+    except ValueError as error:  # a NUL character in the name
+        raise InputError(f"cannot open {str(path)!r}: {error}") from error
     if not first:
         raise InputError(f"{path} is empty", hint="make it again: what wrote it did not finish")
+    if first in (b"\xff\xfe", b"\xfe\xff"):
+        raise InputError(f"{path} is UTF-16 text", hint="save it as UTF-8: iconv -f UTF-16 -t UTF-8 FILE")
     if is_gzip(path) != (first == b"\x1f\x8b"):
         state = "not compressed with gzip" if is_gzip(path) else "compressed with gzip"
         raise InputError(f"{path} is {state}, against what its name says", hint="rename it with or without .gz")
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a text file without their line breaks; bytes that are not UTF-8 become U+FFFD.
+    """The lines of a text file without their line breaks (LF, CRLF or CR) and without a byte order mark.
+
+    Bytes that are not UTF-8 become U+FFFD. Memory stays small whatever the file holds.
 
     Raises:
-        BrokenStreamError: The file's bytes end in the middle or cannot be decompressed.
+        BrokenStreamError: The file's bytes end in the middle, cannot be decompressed or hold an endless line.
     """
-    opener = gzip.open if is_gzip(path) else open
     try:
-        with opener(path, "rt", encoding="utf-8", errors="replace", newline=None) as file:
-            for line in file:
-                yield line.rstrip("\r\n")
+        with _open_bytes(path) as file:
+            decoder = IncrementalNewlineDecoder(getincrementaldecoder("utf-8-sig")(errors="replace"), translate=True)
+            rest, number, data = "", 1, b"\n"
+            while data:
+                data = file.read1(_READ_BYTES)
+                lines = (rest + decoder.decode(data, final=not data)).split("\n")
+                rest = lines.pop()
+                number += len(lines)
+                yield from lines
+                if len(rest) > LONGEST_LINE:
+                    raise BrokenStreamError(f"endless line: line {number} has more than {LONGEST_LINE:,} characters")
+            if rest:
+                yield rest
     except EOFError as error:
         raise BrokenStreamError("truncated file: the gzip stream ends in the middle") from error
     except (gzip.BadGzipFile, zlib.error) as error:
         raise BrokenStreamError(f"damaged file: the gzip stream cannot be decompressed ({error})") from error
     except OSError as error:
         raise BrokenStreamError(f"unreadable file: {error.strerror or error}") from error
+
+
+def _open_bytes(path: Path) -> gzip.GzipFile | BufferedReader:
+    return gzip.open(path) if is_gzip(path) else path.open("rb")
 
 
 class RecordFile:

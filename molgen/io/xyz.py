@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
-from molgen.elements import SYMBOLS
+from molgen.elements import NUMBERS, SYMBOLS
 from molgen.io import extxyz
 from molgen.io.atom_rows import parse_atom_rows
-from molgen.io.records import BadRecord, Record, RecordError, Scalar, one_line
+from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError, Scalar, is_number, one_line
+from molgen.io.streams import BrokenStreamError
 from molgen.structure import Structure
 
 QM9_PROPERTIES = (
@@ -18,43 +19,136 @@ QM9_PROPERTIES = (
 """Columns of QM9's second line, in order: GHz x3, debye, bohr^3, hartree x3, bohr^2, hartree x5, cal/(mol K).
 Ramakrishnan et al., Sci. Data 1, 140022 (2014), table 3."""
 
+_QM9_TAIL = 3
+_ATOM_WORDS = 4
+
 
 def records(lines: Iterator[str]) -> Iterator[Record]:
     """Structures and bad records in the order of the file.
 
-    A bad frame is left behind by its announced length. Where that length itself cannot be read, the rest of the file
-    cannot be divided into frames: it is one last bad record.
+    Behind a bad frame, or lines that belong to no frame, reading goes on at the next line that holds one whole number
+    and nothing else: no atom does.
     """
-    number = 0
-    for line in lines:
-        number += 1
-        if not line.strip():
-            continue
-        if not line.strip().isdecimal() or len(line.strip()) > 9:
-            yield BadRecord(
-                f"no count of atoms: line {number}: {line.strip()[:40]!r}; the rest of the file was not read"
-            )
-            return
-        natoms = int(line)
-        body = list(islice(lines, natoms + 1))
+    source = _Lines(lines)
+    while (line := source.next_filled()) is not None:
+        record = _frame(line, source)
+        if isinstance(record, BadRecord):
+            source.skip_to_count()
+        yield record
+
+
+class _Lines:
+    """Lines one by one with their number; the last one can be handed back."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._returned: str | None = None
+        self._broken: BrokenStreamError | None = None
+        self.number = 0
+
+    def next(self) -> str | None:
+        """The next line, None at the end of the file."""
+        line, self._returned = self._returned, None
+        if line is None:
+            line = next(self._lines, None)
+            if line is None and self._broken is not None:
+                raise self._broken
+        self.number += line is not None
+        return line
+
+    def next_filled(self) -> str | None:
+        """The next line that is not blank, None at the end of the file."""
+        while (line := self.next()) is not None and not line.strip():
+            pass
+        return line
+
+    def give_back(self, line: str | None) -> None:
+        """Let ``next`` return this line, the last one it returned, again."""
+        if line is not None:
+            self._returned = line
+            self.number -= 1
+
+    def peek(self) -> str | None:
+        """The next line, which stays the next; None as well where the stream breaks off, which ``next`` reports."""
         try:
-            if len(body) < natoms + 1:
-                raise RecordError(
-                    "truncated record", f"line {number}: {natoms} atoms announced, {max(len(body) - 1, 0)} lines left"
-                )
-            words = body[0].split()
-            if words[:1] == ["gdb"] and len(words) > 2:
-                tail = list(islice(lines, 3))
-                yield _qm9_frame(body, tail, number + 1)
-                number += len(tail)
-            elif extxyz.is_extended(body[0]):
-                yield extxyz.parse_frame(body, number + 1)
-            else:
-                numbers, positions = parse_atom_rows([row.split() for row in body[1:]], number + 2)
-                yield Structure(numbers=numbers, positions=positions, name=body[0].strip())
-        except RecordError as error:
-            yield BadRecord(str(error))
-        number += len(body)
+            line = self.next()
+        except BrokenStreamError as error:
+            self._broken = error
+            return None
+        self.give_back(line)
+        return line
+
+    def skip_to_count(self) -> None:
+        """Leave lines out up to one that can be a count of atoms."""
+        while (line := self.next()) is not None and not _is_count(line):
+            pass
+        self.give_back(line)
+
+    def atom_rows(self, count: int) -> list[list[str]]:
+        """The words of the next lines, up to one that holds too few for an atom."""
+        rows = []
+        for line in islice(self._lines, count):
+            self.number += 1
+            words = line.split()
+            if len(words) < _ATOM_WORDS:
+                self.give_back(line)
+                break
+            rows.append(words)
+        return rows
+
+
+def _frame(count: str, source: _Lines) -> Record:
+    """The frame whose first line was just read, or what is wrong with it."""
+    number = source.number
+    if not _is_count(count):
+        return BadRecord(f"no count of atoms: line {number}: {count.strip()[:40]!r}")
+    natoms = int(count)
+    if natoms > LONGEST_RECORD:
+        return BadRecord(f"too many atoms: line {number}: {natoms:,} announced, {LONGEST_RECORD:,} allowed")
+    comment = source.next() or ""
+    if not natoms:
+        return BadRecord(f"no atoms: line {number}: the frame announces none")
+    rows = source.atom_rows(natoms)
+    try:
+        if len(rows) < natoms:
+            raise _cut_short(number, natoms, len(rows), source)
+        structure = _parse(comment, rows, number + 1, source)
+        _check_end(natoms, source)
+    except RecordError as error:
+        return BadRecord(str(error))
+    return structure
+
+
+def _parse(comment: str, rows: list[list[str]], line: int, source: _Lines) -> Structure:
+    """The frame whose comment is at ``line``, in whichever of the three forms it is."""
+    if comment.startswith("gdb") and len(words := comment.split()) > 2 and words[0] == "gdb":
+        return _qm9_frame(words, rows, _qm9_tail(source), line)
+    if extxyz.is_extended(comment):
+        return extxyz.parse_frame(comment, rows, line)
+    numbers, positions = parse_atom_rows(rows, line + 1)
+    return Structure(numbers=numbers, positions=positions, name=comment.strip())
+
+
+def _is_count(line: str) -> bool:
+    word = line.strip()
+    return word.isdecimal() and len(word) <= 9
+
+
+def _cut_short(number: int, natoms: int, found: int, source: _Lines) -> RecordError:
+    line = source.peek()
+    if line is None or _is_count(line):
+        what = "the file ends" if line is None else "the next frame begins"
+        return RecordError("truncated record", f"line {number}: {natoms} atoms announced, {what} after {found}")
+    fields = f"{len(line.split())} fields where an element and x y z are needed"
+    return RecordError("truncated record", f"line {source.number + 1}: {fields}")
+
+
+def _check_end(natoms: int, source: _Lines) -> None:
+    """What follows a frame must not be one more atom of it."""
+    words = (source.peek() or "").split(maxsplit=_ATOM_WORDS)
+    is_element = words[:1] and (words[0] in NUMBERS or words[0].isdecimal())
+    if is_element and len(words) >= _ATOM_WORDS and all(map(is_number, words[1:_ATOM_WORDS])):
+        raise RecordError("counts do not match", f"line {source.number + 1}: an atom behind the {natoms} announced")
 
 
 def encode_xyz(structure: Structure) -> str:
@@ -66,14 +160,24 @@ def encode_xyz(structure: Structure) -> str:
     return "\n".join([str(len(structure)), one_line(structure.name), *rows, ""])
 
 
-def _qm9_frame(body: list[str], tail: list[str], line: int) -> Structure:
+def _qm9_tail(source: _Lines) -> list[str]:
+    """The lines of frequencies, SMILES and InChI; fewer where the next frame or the end comes first."""
+    tail: list[str] = []
+    while len(tail) < _QM9_TAIL and (line := source.next()) is not None:
+        if _is_count(line):
+            source.give_back(line)
+            break
+        tail.append(line)
+    return tail
+
+
+def _qm9_frame(words: list[str], rows: list[list[str]], tail: list[str], line: int) -> Structure:
     """A QM9 frame; the fifth column (Mulliken charges) has no place in a Structure and is not kept."""
-    words = body[0].split()
-    if len(words) != 2 + len(QM9_PROPERTIES) or not words[1].isdecimal():
+    if len(words) != 2 + len(QM9_PROPERTIES) or not words[1].isdecimal() or len(words[1]) > 9:
         raise RecordError(
             "not a QM9 frame", f"line {line}: {len(words)} fields where {2 + len(QM9_PROPERTIES)} are needed"
         )
-    if len(tail) < 3:
+    if len(tail) < _QM9_TAIL:
         raise RecordError("truncated record", f"line {line}: the frequency, SMILES or InChI line is missing")
     properties: dict[str, Scalar] = {"gdb_index": int(words[1])}
     try:
@@ -81,7 +185,7 @@ def _qm9_frame(body: list[str], tail: list[str], line: int) -> Structure:
             properties[name] = float(_plain_exponent(word))
     except ValueError as error:
         raise RecordError("property is not a number", f"line {line}: {error}") from error
-    numbers, positions = parse_atom_rows([_plain_exponent(row).split() for row in body[1:]], line + 1)
+    numbers, positions = parse_atom_rows([[_plain_exponent(word) for word in row] for row in rows], line + 1)
     smiles, inchi = tail[1].split(), tail[2].split()
     properties["frequencies"] = " ".join(_plain_exponent(tail[0]).split())
     for names, values in ((("smiles", "smiles_relaxed"), smiles), (("inchi", "inchi_relaxed"), inchi)):

@@ -1,3 +1,6 @@
+import gzip
+import time
+
 import ase
 import ase.io
 import numpy as np
@@ -118,7 +121,7 @@ def test_reads_what_ase_writes(tmp_path):
 
 def test_header_beyond_the_plain_kind_goes_through_ase(tmp_path):
     text = '2\nProperties=Z:I:1:pos:R:3 Lattice="4 0 0 0 4 0 0 0 4" data="_JSON {\\"a\\": 1}"\n11 0 0 0\n17 2 2 2\n'
-    (tmp_path / "a.extxyz").write_text(text + text.replace("17 2 2 2", "17 2 2"))
+    (tmp_path / "a.extxyz").write_text(text + text.replace("17 2 2 2", "17 2 2 x"))
     (structure,), seen = collect(tmp_path / "a.extxyz")
     assert structure.numbers.tolist() == [11, 17]
     np.testing.assert_allclose(structure.lattice, 4 * np.eye(3))
@@ -149,18 +152,89 @@ def test_bad_frame_is_reported_and_the_next_one_is_read(tmp_path, frame, kind):
         next(io.read(tmp_path / "a.xyz"))
 
 
-def test_lost_frame_boundary_ends_the_file_with_a_reason(tmp_path):
-    (tmp_path / "a.xyz").write_text(PLAIN + "garbage\n" + PLAIN)
+def test_reading_goes_on_behind_lines_that_belong_to_no_frame(tmp_path):
+    (tmp_path / "a.xyz").write_text(PLAIN + "garbage\nmore 1\n\n" + PLAIN)
     structures, seen = collect(tmp_path / "a.xyz")
-    assert len(structures) == 1
-    assert seen == [(1, "no count of atoms: line 6: 'garbage'; the rest of the file was not read")]
+    assert len(structures) == 2
+    assert seen == [(1, "no count of atoms: line 6: 'garbage'")]
 
 
 def test_truncated_last_frame(tmp_path):
     (tmp_path / "a.xyz").write_text(PLAIN + "\n".join(PLAIN.splitlines()[:4]))
     structures, seen = collect(tmp_path / "a.xyz")
     assert len(structures) == 1
-    assert seen == [(1, "truncated record: line 6: 3 atoms announced, 2 lines left")]
+    assert seen == [(1, "truncated record: line 6: 3 atoms announced, the file ends after 2")]
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        ("2", "counts do not match: line 10: an atom behind the 2 announced"),
+        ("4", "truncated record: line 6: 4 atoms announced, the next frame begins after 3"),
+        ("0", "no atoms: line 6: the frame announces none"),
+        ("-3", "no count of atoms: line 6: '-3'"),
+        ("3.0", "no count of atoms: line 6: '3.0'"),
+        ("999999999", "too many atoms: line 6: 999,999,999 announced, 1,000,000 allowed"),
+        ("999999", "truncated record: line 6: 999999 atoms announced, the next frame begins after 3"),
+        ("9" * 6000, "no count of atoms: line 6: '" + "9" * 40 + "'"),
+    ],
+)
+def test_wrong_count_costs_one_frame(tmp_path, count, reason):
+    bad = PLAIN.replace("water", "bad").replace("3", count, 1)
+    (tmp_path / "a.xyz").write_text(PLAIN + bad + PLAIN.replace("water", "last"))
+    structures, seen = collect(tmp_path / "a.xyz")
+    assert [s.name for s in structures] == ["water", "last"]
+    assert seen == [(1, reason)]
+
+
+@pytest.mark.parametrize(
+    ("comment", "kind"),
+    [
+        ('Properties=species:S:1:pos:R:999999999 Lattice="1 0 0 0 1 0 0 0 1"', "malformed Properties"),
+        ("Properties=species:S:1:pos:R:9999", "truncated record"),
+        ("Properties=species:S:1:pos:R:" + "9" * 5000, "malformed Properties"),
+        ('Properties=species:S:1:pos:R:3 name="open', "malformed comment line"),
+        ("Properties=species:S:1:pos:R:3:formal_charges:I:1", "truncated record"),
+    ],
+)
+def test_bad_extended_comment(tmp_path, comment, kind):
+    (tmp_path / "a.xyz").write_text(f"1\n{comment}\nO 0.0 0.0 0.0\n" + PLAIN)
+    structures, seen = collect(tmp_path / "a.xyz")
+    assert [s.name for s in structures] == ["water"]
+    assert [reason.partition(":")[0] for _, reason in seen] == [kind]
+
+
+@pytest.mark.parametrize(("charge", "kind"), [("128", "charge out of range"), ("9" * 40, "charge out of range")])
+def test_charges_that_no_library_holds(tmp_path, charge, kind):
+    comment = "Properties=species:S:1:pos:R:3:formal_charges:I:1"
+    (tmp_path / "a.xyz").write_text(f"1\n{comment}\nO 0 0 0 {charge}\n1\n{comment}\nO 0 0 0 -127\n")
+    (structure,), seen = collect(tmp_path / "a.xyz")
+    assert structure.charges.tolist() == [-127]
+    assert seen[0][1].startswith(f"{kind}: line 3: ")
+
+
+@pytest.mark.parametrize("comment", ['"\\' * 50_000, '" ' * 50_001, "a=" * 50_000, "\\" * 100_001, " " * 100_000])
+def test_comment_of_quotes_takes_no_time(tmp_path, comment):
+    (tmp_path / "a.xyz").write_text(f"1\nProperties=species:S:1:pos:R:3 {comment}\nO 0 0 0\n")
+    began = time.perf_counter()
+    collect(tmp_path / "a.xyz")
+    assert time.perf_counter() - began < 2
+
+
+def test_stream_that_breaks_between_two_frames(tmp_path):
+    whole = gzip.compress(PLAIN.encode())
+    (tmp_path / "a.xyz.gz").write_bytes(whole + whole[:9])
+    structures, seen = collect(tmp_path / "a.xyz.gz")
+    assert [s.name for s in structures] == ["water"]
+    assert seen == [(1, "truncated file: the gzip stream ends in the middle; the rest of the file was not read")]
+
+
+@pytest.mark.parametrize("number", ["1_0.5", "0x1p3", "1,5"])
+def test_what_is_a_number_elsewhere(tmp_path, number):
+    (tmp_path / "a.xyz").write_text(PLAIN.replace("0.1173", number) + PLAIN)
+    structures, seen = collect(tmp_path / "a.xyz")
+    assert len(structures) == 1
+    assert seen == [(0, f"coordinates are not numbers: line 3: {number!r}")]
 
 
 def test_name_with_line_breaks_stays_one_line(tmp_path):
