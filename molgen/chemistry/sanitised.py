@@ -96,7 +96,7 @@ def largest_fragment(perceived: Perceived) -> Perceived:
 
 def graph_smiles(mol: Chem.Mol) -> str:
     """Canonical SMILES of the bonds and charges alone: hydrogens implicit where they can be, no stereochemistry."""
-    plain = Chem.RemoveHs(mol, sanitize=False)
-    Chem.RemoveStereochemistry(plain)
-    smiles: str = Chem.MolToSmiles(plain)
+    plain = Chem.Mol(mol)
+    Chem.RemoveStereochemistry(plain)  # first, for RemoveHs keeps a hydrogen that carries stereochemistry
+    smiles: str = Chem.MolToSmiles(Chem.RemoveHs(plain, sanitize=False))
     return smiles

@@ -89,7 +89,7 @@ def _aromatic_water() -> Structure:
 def _two_fragments() -> Structure:
     methane, water = _hydride(6, 1.09, 4, ""), _hydride(8, 0.96, 2, "")
     both = beside(methane, water, name="methane and water")
-    bonds = np.concatenate([methane.bonds, water.bonds + [5, 5, 0]])
+    bonds = np.concatenate([methane.bonds, water.bonds + np.array([5, 5, 0])])
     return both.replace(bonds=bonds, charges=np.zeros(8))
 
 

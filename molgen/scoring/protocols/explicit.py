@@ -26,6 +26,7 @@ GRAPH_COLUMNS = (
     Column("zwitterion", "bool", "positive and negative charges in one piece, other than on neighbours"),
 )
 """What every protocol on a molecular graph says about it; ``graph_values`` fills them."""
+NOTE = Column("note", "str", "kind: detail of what was assumed to perceive bonds; empty if nothing")
 
 CONNECTED = Share("connected", ("connected",), "structures in one piece / all records")
 RADICALS = Share("radicals", ("radical",), "structures with unpaired electrons / those that sanitise", ("sanitised",))
@@ -60,6 +61,7 @@ class Explicit(Protocol):
         Column("valid", "bool", "sanitised and connected"),
         *GRAPH_COLUMNS,
         Column("smiles", "str", "of the whole molecule, hydrogens implicit, no stereochemistry"),
+        NOTE,
         REASON,
     )
     metrics: ClassVar[tuple[Metric, ...]] = (
@@ -106,6 +108,7 @@ class Explicit(Protocol):
             "valid": is_valid,
             **graph_values(molecule),
             "smiles": smiles or None,
+            "note": perceived.note,
             "reason": "; ".join([*reasons, problem] if problem else reasons),
         }
 

@@ -13,7 +13,7 @@ from typing import ClassVar
 from molgen.chemistry.perception import check_source, perceive
 from molgen.chemistry.sanitised import sanitised
 from molgen.scoring.protocol import REASON, SMILES_OF_GRAPH, Column, Protocol, Row, Share
-from molgen.scoring.protocols.explicit import CONNECTED, GRAPH_COLUMNS, RADICALS, ZWITTERIONS, graph_values
+from molgen.scoring.protocols.explicit import CONNECTED, GRAPH_COLUMNS, NOTE, RADICALS, ZWITTERIONS, graph_values
 from molgen.scoring.subject import Subject
 
 
@@ -26,7 +26,7 @@ class PerceivedProtocol(Protocol):
         Column("valid", "bool", "bonds were found without an assumption, at least one, and sanitised"),
         *GRAPH_COLUMNS,
         Column("smiles", "str", "of the whole molecule, hydrogens implicit, no stereochemistry"),
-        Column("note", "str", "kind: detail of what was assumed to find bonds; empty if nothing"),
+        NOTE,
         REASON,
     )
     metrics = (
