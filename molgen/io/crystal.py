@@ -75,8 +75,6 @@ def _check_counts(rows: list[str]) -> None:
             if any(not count.isdecimal() or len(count) > 9 or int(count) > len(rows) for count in counts):
                 detail = f"line {number}: {' '.join(counts)[:60]} in a file of {len(rows)} lines"
                 raise RecordError("counts do not match", detail)
-                    "counts do not match", f"line {number}: {' '.join(counts)[:60]} for {len(rows)} lines"
-                )
             return
 
 
