@@ -56,12 +56,11 @@ def score(
 
     Example: molgen score out.sdf --protocol edm,explicit --reference qm9 --out rows.csv
     """
-    import json
-
     from molgen.cli.progress import progress_bar
     from molgen.errors import PartialError
     from molgen.scoring.records import read_records
     from molgen.scoring.session import Session, open_distributions
+    from molgen.scoring.summary import to_json
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
@@ -85,7 +84,7 @@ def score(
             with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
                 _fill(table, session, files, workers, dask, progress)
     summary = session.summary()
-    typer.echo(json.dumps(summary.to_dict(), indent=1, allow_nan=False) if as_json else summary.to_text())
+    typer.echo(to_json(summary.to_dict()) if as_json else summary.to_text())
     if summary.unreadable:
         first = summary.first_unreadable[0]
         raise PartialError(

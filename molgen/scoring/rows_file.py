@@ -20,6 +20,7 @@ import numpy as np
 
 from molgen.errors import ConfigError, InputError, MissingError, OutputError
 from molgen.scoring.protocol import Protocol, Row, Value, all_columns
+from molgen.scoring.summary import to_json
 
 COMMIT_SECONDS = 5.0
 COMMON_KINDS = {
@@ -110,15 +111,14 @@ class RowsFile:
         if time.monotonic() - self._committed > COMMIT_SECONDS:
             self._commit(state)
 
-    def finish(self, summary: Mapping[str, Any]) -> None:
+    def finish(self, summary: dict[str, Any]) -> None:
         """Write the summary and settle the file."""
         try:
             self._file.close()
             if self._is_parquet:
                 _to_parquet(self._work, self.path, self.kinds)
                 self._work.unlink()
-            text = json.dumps(summary, indent=1, allow_nan=False) + "\n"
-            _replace(self.path.with_name(self.path.name + ".json"), text.encode())
+            _replace(self.path.with_name(self.path.name + ".json"), f"{to_json(summary)}\n".encode())
             self._part.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -113,6 +115,12 @@ class Summary:
             made = "; ".join(f"{r['distinct']:,} different SMILES ({r['table']})" for r in self.reference["sets"])
             lines += ["", f"reference: {self.reference['spec']}, {made}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def to_json(document: dict[str, Any]) -> str:
+    """The document as people can read it too: indented, arrays of numbers on one line."""
+    text = json.dumps(document, indent=1, allow_nan=False)
+    return re.sub(r"\[[\s\d.,eE+-]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
 def _table(results: dict[str, Rate | Estimate | None]) -> list[str]:

@@ -95,7 +95,9 @@ def test_rows(sample, tmp_path):
 
 def test_many_files_and_formats_are_one_set(sample, tmp_path):
     io.write(tmp_path / "b.xyz.gz", [ACETYLENE, AMMONIA])
-    document = json.loads(run(sample, tmp_path / "b.xyz.gz", "--json", "--workers", "2").stdout)
+    done = run(sample, tmp_path / "b.xyz.gz", "--json", "--workers", "2")
+    assert done.exit_code == 0, done.stderr
+    document = json.loads(done.stdout)
     assert document["n"] == 6
     assert list(document["sources"].values()) == [4, 2]
 
