@@ -61,7 +61,7 @@ class PoseBusters(Protocol):
         *(Share(name, (name,), f"{meaning} / all records") for name, meaning in CHECKS.items()),
     )
     notes = (
-        "a check that could not be computed (often the energy ratio of cages, whose conformers cannot be embedded) does "
+        "a check that could not be computed (often the energy ratio of cages, which cannot be embedded) does "
         "not count towards its own rate but does not make a molecule invalid either, as in PoseBusters",
         f"FlowMol leaves {ENERGY} out: valid_without_energy_ratio",
     )
