@@ -1,5 +1,6 @@
 """`molgen convert`: from one file format, or a data set, to another."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.cli.progress import Report
     from molgen.io import Skipped, Writer
+    from molgen.structure import Structure
 
 _REPORT_EVERY = 100
 
@@ -15,31 +17,39 @@ _REPORT_EVERY = 100
 def convert(
     source: Annotated[str, typer.Argument(metavar="A", help="A file, or a data set: NAME[:split] or FOLDER[:split].")],
     target: Annotated[Path, typer.Argument(metavar="B", help="The file to make; its ending says the format.")],
+    bonds: Annotated[
+        str,
+        typer.Option(
+            metavar="SOURCE",
+            help="Bonds in B: file (those of A), lookup, xyz2mol or openbabel (from coordinates), none; auto is file "
+            "where A states bonds, else xyz2mol.",
+        ),
+    ] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace B if it exists.")] = False,
 ) -> None:
     """Copy structures from one format to another.
 
     Formats by ending: .sdf .mol .xyz .extxyz .smi .smiles .cif .vasp .poscar; .gz may follow. Geometries for SMILES are
-    made with ETKDG and MMFF94. Unreadable records are counted by reason on stderr and give exit code 5.
+    made with ETKDG and MMFF94. Where B holds bonds and A states none, they are perceived, with formal charges, and
+    stderr says so. Unreadable records and structures whose bonds cannot be perceived are counted by reason on stderr
+    and give exit code 5; the latter are written without bonds.
 
-    Example: molgen convert molecules.extxyz molecules.sdf.gz
+    Example: molgen convert molecules.xyz molecules.sdf.gz
     """
     from molgen.cli.progress import progress_bar
-    from molgen.errors import InputError, OutputError, PartialError
-    from molgen.io import Skipped, format_of, open_writer
+    from molgen.errors import InputError
+    from molgen.io import Skipped, open_writer
 
-    format_of(target)
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists already", hint="add --overwrite to replace it, or name another file")
+    _check(source, target, bonds, overwrite)
     # The ending stays last: it names the format of the unfinished file too.
     partial = target.with_name(f".partial.{target.name}")
-    skipped = Skipped()
+    counts = _Counts(Skipped(), Skipped(), Skipped())
     writer = open_writer(partial)
     try:
         with writer, progress_bar("converting", "structures") as report:
-            lost = _copy(source, writer, skipped, report)
+            _copy(source, writer, bonds, counts, report)
         if not writer.count:
-            raise InputError(f"nothing in {source} could be converted: {'; '.join(skipped.lines())}")
+            raise InputError(f"nothing in {source} could be converted: {'; '.join(counts.skipped.lines())}")
         partial.replace(target)
     except BaseException:
         if writer.count:
@@ -48,36 +58,118 @@ def convert(
             partial.unlink(missing_ok=True)
         raise
     typer.echo(f"{writer.count:,} structures written to {target}", err=True)
-    if lost:
-        named = ", ".join(f"{what} ({count:,})" for what, count in lost.items())
-        typer.echo(f"{target.name} has no place for some of what {source} states: {named}", err=True)
-    if skipped.total:
-        for line in skipped.lines():
-            typer.echo(f"skipped: {line}", err=True)
-        raise PartialError(f"{skipped.total:,} of {skipped.total + writer.count:,} structures were skipped")
+    _summarise(source, target, bonds, writer.count, counts)
 
 
-def _copy(source: str, writer: "Writer", skipped: "Skipped", report: "Report") -> dict[str, int]:
-    """Stream the source into the writer; returns how many structures lose which of their fields."""
+@dataclass
+class _Counts:
+    """What became of the structures.
+
+    Attributes:
+        skipped: Those not written, by reason.
+        unbonded: Those written without the bonds that were asked for, by reason.
+        assumed: Those whose bonds rest on an assumption, by what was assumed.
+        perceived: How many got bonds, by bond source.
+        lost: How many state what the format has no place for.
+    """
+
+    skipped: "Skipped"
+    unbonded: "Skipped"
+    assumed: "Skipped"
+    perceived: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+
+
+def _check(source: str, target: Path, bonds: str, overwrite: bool) -> None:
+    from molgen.chemistry.perception import check_source
+    from molgen.errors import ConfigError, InputError, OutputError
+    from molgen.io import format_of
+
+    known = format_of(target)
+    if bonds != "none":
+        try:
+            check_source(bonds)
+        except ConfigError as error:
+            raise ConfigError(str(error), hint=f"{error.hint}, none") from error
+    if bonds in ("lookup", "xyz2mol", "openbabel") and "bonds" not in known.keeps:
+        raise InputError(f"{target.name} has no place for bonds", hint="write to .sdf, or leave --bonds out")
+    if not target.exists():
+        return
+    if Path(source).exists() and target.samefile(source):
+        raise InputError(f"{source} and {target} are the same file", hint="name another file for B")
+    if not overwrite:
+        raise OutputError(f"{target} exists already", hint="add --overwrite to replace it, or name another file")
+
+
+def _copy(source: str, writer: "Writer", bonds: str, counts: _Counts, report: "Report") -> None:
+    """Stream the source into the writer."""
     from molgen.datasets.find import open_structures
     from molgen.errors import InputError
 
-    lost: dict[str, int] = {}
-    for structure in open_structures(source, on_error=skipped.add):
+    for structure in open_structures(source, on_error=counts.skipped.add):
         # What was read and what was skipped so far add up to the number of this record.
-        index = writer.count + skipped.total
+        index = writer.count + counts.skipped.total
+        bonded, problem = structure, ""
+        if "bonds" in writer.format.keeps:
+            bonded, problem = _with_bonds(structure, bonds, index, counts)
         try:
-            writer.write(structure)
+            writer.write(bonded)
         except InputError as error:
-            skipped.add(index, str(error))
+            counts.skipped.add(index, problem or str(error))
             continue
+        if problem:
+            counts.unbonded.add(index, problem)
         for what in ("charges", "bonds", "lattice", "properties"):
             value = getattr(structure, what)
             if what not in writer.format.keeps and value is not None and len(value):
                 if what == "charges" and not value.any():
                     continue
-                lost[what] = lost.get(what, 0) + 1
+                counts.lost[what] = counts.lost.get(what, 0) + 1
         if writer.count % _REPORT_EVERY == 0:
             report(writer.count, None)
     report(writer.count, None)
-    return lost
+
+
+def _with_bonds(structure: "Structure", bonds: str, index: int, counts: _Counts) -> tuple["Structure", str]:
+    """The structure with the bonds that were asked for, and why it has none if it should."""
+    from molgen.chemistry.perception import perceive
+
+    if bonds == "none":
+        return structure.replace(bonds=None), ""
+    if bonds == "auto":
+        # Bonds of a crystal cross the faces of its cell; none of the sources looks there.
+        if structure.bonds is not None or structure.lattice is not None:
+            return structure, ""
+        bonds = "xyz2mol"
+    found = perceive(structure, bonds)
+    if found.reason:
+        return structure.replace(bonds=None), found.reason
+    if found.note:
+        counts.assumed.add(index, found.note)
+    if bonds != "file":
+        counts.perceived[bonds] = counts.perceived.get(bonds, 0) + 1
+    return found.structure, ""
+
+
+def _summarise(source: str, target: Path, bonds: str, written: int, counts: _Counts) -> None:
+    from molgen.errors import PartialError
+
+    for name, count in counts.perceived.items():
+        why = f" ({source} states none; --bonds none leaves them out)" if bonds == "auto" else ""
+        typer.echo(f"bonds of {count:,} structures perceived by {name}{why}", err=True)
+    for line in counts.assumed.lines():
+        typer.echo(f"assumed for bonds: {line}", err=True)
+    if counts.lost:
+        named = ", ".join(f"{what} ({count:,})" for what, count in counts.lost.items())
+        typer.echo(f"{target.name} has no place for some of what {source} states: {named}", err=True)
+    for line in counts.unbonded.lines():
+        typer.echo(f"without bonds: {line}", err=True)
+    for line in counts.skipped.lines():
+        typer.echo(f"skipped: {line}", err=True)
+    problems = []
+    if total := counts.skipped.total:
+        problems.append(f"{total:,} of {total + written:,} structures were skipped")
+    if total := counts.unbonded.total:
+        problems.append(f"{total:,} of {written:,} structures were written without bonds")
+    if problems:
+        raise PartialError("; ".join(problems))

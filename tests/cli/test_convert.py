@@ -1,9 +1,11 @@
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from molgen import io
 from molgen.cli.app import app
-from tests.io.molecules import assert_same, benzene, methyl, rock_salt, water
+from molgen.structure import Structure
+from tests.io.molecules import METHANE_POSITIONS, ammonium, assert_same, benzene, methyl, rock_salt, water
 
 
 def run(*words):
@@ -77,6 +79,125 @@ def test_bad_input_leaves_nothing_behind(tmp_path, source, target, code):
     assert result.exit_code == code
     assert result.stderr.startswith("error: ")
     assert not (tmp_path / target).exists()
+    assert leftovers(tmp_path) == []
+
+
+def methane():
+    """Coordinates alone: no bonds, no charges."""
+    return Structure(numbers=[6, 1, 1, 1, 1], positions=METHANE_POSITIONS, name="methane")
+
+
+def crowded():
+    """Five hydrogens around carbon: no bond perception can make sense of it."""
+    positions = np.vstack([METHANE_POSITIONS, [[0.0, 0.0, 1.09]]])
+    return Structure(numbers=[6, 1, 1, 1, 1, 1], positions=positions, name="CH5")
+
+
+def written_bonds(path):
+    return [None if s.bonds is None else sorted(s.bonds.tolist()) for s in io.read(path)]
+
+
+METHANE_BONDS = [[0, 1, 1], [0, 2, 1], [0, 3, 1], [0, 4, 1]]
+
+
+def test_bonds_are_perceived_where_none_are_stated_and_stderr_says_so(tmp_path):
+    io.write(tmp_path / "a.xyz", [methane(), methane()])
+    result = run(tmp_path / "a.xyz", tmp_path / "b.sdf")
+    assert result.exit_code == 0
+    assert "bonds of 2 structures perceived by xyz2mol" in result.stderr
+    assert "--bonds none" in result.stderr
+    assert written_bonds(tmp_path / "b.sdf") == [METHANE_BONDS] * 2
+
+
+@pytest.mark.parametrize("source", ["lookup", "xyz2mol", "openbabel"])
+def test_bond_sources(tmp_path, source):
+    if source == "openbabel":
+        pytest.importorskip("openbabel")
+    io.write(tmp_path / "a.xyz", methane())
+    result = run(tmp_path / "a.xyz", tmp_path / "b.sdf", "--bonds", source)
+    assert result.exit_code == 0
+    assert f"bonds of 1 structures perceived by {source}\n" in result.stderr
+    assert written_bonds(tmp_path / "b.sdf") == [METHANE_BONDS]
+
+
+def test_stated_bonds_win_unless_another_source_is_asked_for(tmp_path):
+    stretched = water().replace(bonds=[[0, 1, 1], [1, 2, 1]])
+    io.write(tmp_path / "a.sdf", stretched)
+    for source, expected in (
+        ("auto", [[0, 1, 1], [1, 2, 1]]),
+        ("file", [[0, 1, 1], [1, 2, 1]]),
+        ("xyz2mol", [[0, 1, 1], [0, 2, 1]]),
+        ("none", None),
+    ):
+        result = run(tmp_path / "a.sdf", tmp_path / f"{source}.sdf", "--bonds", source)
+        assert result.exit_code == 0
+        assert ("perceived by" in result.stderr) is (source == "xyz2mol")
+        assert written_bonds(tmp_path / f"{source}.sdf") == [expected]
+
+
+def test_structures_without_bonds_are_counted_and_the_rest_is_intact(tmp_path):
+    io.write(tmp_path / "a.xyz", [methane(), crowded(), methane()])
+    result = run(tmp_path / "a.xyz", tmp_path / "b.sdf")
+    assert result.exit_code == 5
+    assert "without bonds: 1 x too many neighbours (record 2: too many neighbours: atom 0 C has 5)" in result.stderr
+    assert "1 of 3 structures were written without bonds" in result.stderr
+    assert written_bonds(tmp_path / "b.sdf") == [METHANE_BONDS, None, METHANE_BONDS]
+    assert [s.name for s in io.read(tmp_path / "b.sdf")] == ["methane", "CH5", "methane"]
+
+
+def test_a_format_that_needs_bonds_skips_those_without(tmp_path):
+    io.write(tmp_path / "a.xyz", [crowded(), methane()])
+    result = run(tmp_path / "a.xyz", tmp_path / "b.smi")
+    assert result.exit_code == 5
+    assert "skipped: 1 x too many neighbours (record 1" in result.stderr
+    assert "1 of 2 structures were skipped" in result.stderr
+    assert (tmp_path / "b.smi").read_text() == "C methane\n"
+
+
+def test_file_without_bonds_asked_for_its_bonds(tmp_path):
+    io.write(tmp_path / "a.xyz", methane())
+    result = run(tmp_path / "a.xyz", tmp_path / "b.sdf", "--bonds", "file")
+    assert result.exit_code == 5
+    assert "without bonds: 1 x no bonds" in result.stderr
+
+
+def test_assumed_charge_is_said_and_written(tmp_path):
+    io.write(tmp_path / "a.xyz", ammonium())
+    result = run(tmp_path / "a.xyz", tmp_path / "b.sdf")
+    assert result.exit_code == 0
+    assert "assumed for bonds: 1 x charge +1 assumed (record 1" in result.stderr
+    assert next(io.read(tmp_path / "b.sdf")).charges.tolist() == [1, 0, 0, 0, 0]
+
+
+def test_no_bonds_are_perceived_across_a_cell_or_for_formats_without_bonds(tmp_path):
+    io.write(tmp_path / "a.extxyz", rock_salt())
+    for target in ("b.sdf", "b.cif"):
+        result = run(tmp_path / "a.extxyz", tmp_path / target)
+        assert result.exit_code == 0
+        assert "perceived by" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "message"),
+    [("b.xyz", "lookup", "no place for bonds"), ("b.sdf", "guess", "unknown bond source"), ("b.sdf", "", "unknown")],
+)
+def test_bond_sources_that_make_no_sense(tmp_path, target, source, message):
+    io.write(tmp_path / "a.xyz", methane())
+    result = run(tmp_path / "a.xyz", tmp_path / target, "--bonds", source)
+    assert result.exit_code == 3
+    assert message in result.stderr
+    assert not (tmp_path / target).exists()
+
+
+def test_a_file_is_not_converted_to_itself(tmp_path):
+    io.write(tmp_path / "a.sdf", [water()])
+    (tmp_path / "link.sdf").symlink_to(tmp_path / "a.sdf")
+    before = (tmp_path / "a.sdf").read_bytes()
+    for target in ("a.sdf", "link.sdf", "../" + tmp_path.name + "/a.sdf"):
+        result = run(tmp_path / "a.sdf", tmp_path / target, "--overwrite")
+        assert result.exit_code == 3
+        assert "are the same file" in result.stderr
+    assert (tmp_path / "a.sdf").read_bytes() == before
     assert leftovers(tmp_path) == []
 
 
