@@ -48,12 +48,12 @@ def features(subject: Subject, bonds: str | None = None) -> Features:
     if perceived.reason or perceived.structure.bonds is None:
         return Features(perceived.source, without_bonds=True)
     cells = _structure_cells(perceived.structure)
-    mol = subject.sanitised.mol
-    if mol is None:
-        return Features(perceived.source, cells, without_descriptors=True)
     try:
-        values = descriptors(mol)
-    except (ValueError, ArithmeticError, RuntimeError):
+        mol = subject.sanitised.mol
+        values = {} if mol is None else descriptors(mol)
+    except (ValueError, ArithmeticError, RuntimeError):  # RDKit's own, and QED's overflow on hundreds of ions
+        values = {}
+    if not values:
         return Features(perceived.source, cells, without_descriptors=True)
     described = {name: METRICS[name].cells(np.array(column, np.float64)) for name, column in values.items()}
     return Features(perceived.source, cells | described)

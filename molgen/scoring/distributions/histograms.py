@@ -101,12 +101,12 @@ class Sums:
     def histograms(self, metric: str) -> dict[int, Histogram]:
         """Histogram of each type that has values, by the type's code, ascending; one type 0 where there are none."""
         self._settle()
-        if metric not in self._cells:
+        cells, counts = self._cells.get(metric, (EMPTY.bins, EMPTY.counts))
+        if not len(cells):
             return {}
-        cells, counts = self._cells[metric]
         types, starts = np.unique(cells // STRIDE, return_index=True)
         parts = zip(np.split(cells % STRIDE, starts[1:]), np.split(counts, starts[1:]), strict=True)
-        return {int(code): Histogram(bins, part) for code, (bins, part) in zip(types, parts, strict=True) if len(bins)}
+        return {int(code): Histogram(bins, part) for code, (bins, part) in zip(types, parts, strict=True)}
 
     def clipped(self, metric: str) -> int:
         """Values of a metric outside its range."""
