@@ -29,6 +29,8 @@ MAX_NEIGHBOURS = {1: 1, 5: 4, 6: 4, 7: 4, 8: 3, 9: 1}
 """Neighbours that an atom can have, by atomic number."""
 STRETCHED = 1.15
 """A bond this many times the sum of covalent radii is a contact where an atom has too many neighbours."""
+UNKNOWN_RADIUS = 1.7
+"""Covalent radius in angstrom of the elements beyond curium, which have no measured one."""
 CONTACTS_NAMED = 3
 """Contacts that a note names before it says "and k more"."""
 
@@ -127,7 +129,7 @@ def _without_contacts(mol: Chem.Mol) -> tuple[Chem.Mol | None, str]:
 
 
 def _radii(number: int, other: int) -> float:
-    return COVALENT_RADII[number] + COVALENT_RADII[other]
+    return sum(COVALENT_RADII.get(z, UNKNOWN_RADIUS) for z in (number, other))
 
 
 def _doublet(connected: Chem.Mol) -> Chem.Mol | None:

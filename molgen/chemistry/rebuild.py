@@ -44,6 +44,8 @@ def sanitise(molecule: Chem.RWMol) -> str:
         Chem.SanitizeMol(molecule)
     except ValueError as error:
         return str(error).strip()
+    except RuntimeError as error:  # RDKit gives up on an atom with more than 127 bonds, as coincident atoms have
+        return " ".join(str(error).split("RDKIT:")[0].split())
     return ""
 
 

@@ -115,6 +115,21 @@ def test_atom_with_too_many_true_neighbours_is_a_failure():
     assert found.structure is crowded
 
 
+@pytest.mark.parametrize("source", ["xyz2mol", "openbabel"])
+@pytest.mark.parametrize("spread", [0.0, 0.4, 2.0, 1e6])
+def test_any_elements_anywhere_come_back_with_bonds_or_a_reason(source, spread):
+    if source == "openbabel":
+        pytest.importorskip("openbabel")
+    rng = np.random.default_rng(11)
+    for size in (1, 2, 5, 20):
+        for _ in range(10):
+            numbers = np.where(rng.random(size) < 0.5, 1, rng.integers(1, 119, size))
+            cloud = Structure(numbers=numbers, positions=spread * rng.standard_normal((size, 3)))
+            found = perceive(cloud, source)
+            assert (found.structure.bonds is None) is bool(found.reason)
+            sanitised(found)
+
+
 def test_search_for_bond_orders_is_bounded(monkeypatch):
     monkeypatch.setattr(perception_rdkit, "MAX_COMBINATIONS", 1)
     found = perceive(bare(golden("nitromethane")).replace(properties={"charge": 1}), "xyz2mol")

@@ -53,6 +53,14 @@ def test_what_cannot_be_sanitised_says_why_and_keeps_what_is_known():
     assert (unknown.reason, unknown.fragments, unknown.net_charge) == ("bond orders not found: no", None, None)
 
 
+def test_atom_with_more_bonds_than_rdkit_can_count():
+    hub = Structure(numbers=[6] + [1] * 200, positions=np.zeros((201, 3)), bonds=[[0, k, 1] for k in range(1, 201)])
+    molecule = sanitised(perceive(hub, "file"))
+    assert molecule.mol is None
+    assert molecule.reason.startswith("sanitisation: ")
+    assert "\n" not in molecule.reason
+
+
 def test_largest_fragment_keeps_its_bonds_and_charges():
     largest = largest_fragment(perceive(golden("two fragments"), "file")).structure
     assert largest.numbers.tolist() == [6, 1, 1, 1, 1]

@@ -137,6 +137,7 @@ def test_unlisted_charge(charge):
 def test_columns_and_metrics_agree():
     for name in NAMES:
         protocol = make_protocol(name)
+        assert protocol.version == protocol.table().name
         columns = {column.name: column for column in protocol.columns}
         row = protocol.check(Subject(golden("pyrrole")))
         assert row.keys() == columns.keys()
