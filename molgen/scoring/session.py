@@ -59,7 +59,8 @@ class Session:
         check_source(bonds)
         self.protocols = [make_protocol(name) for name in protocols]
         self.work = Work(tuple(protocols), bonds, timeout, distributions is not None)
-        self._distributions, self._sums = distributions, None
+        self._distributions = distributions
+        self._sums: Any = None
         self._notes: list[str] = []
         self._references = self._open(reference, workers, progress)
         self._seen = {p.name: HashSet() for p in self.protocols if p.identity}
@@ -169,8 +170,8 @@ class Session:
         self._notes += [f"novelty of some protocols is not defined: {error}" for error in missing]
         if SMILES_OF_LOOKUP in found and found[SMILES_OF_LOOKUP].table == "SMILES":
             self._notes.append(
-                "the reference is SMILES, while protocol edm scores what the lookup makes of coordinates: where the lookup "
-                "gets bonds wrong, a known molecule counts as novel; give known coordinates for novelty by edm"
+                "the reference is SMILES, while protocol edm scores what the lookup makes of coordinates: where the "
+                "lookup gets bonds wrong, a known molecule counts as novel; give known coordinates for novelty by edm"
             )
         return found
 
