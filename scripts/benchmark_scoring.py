@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python scripts/benchmark_scoring.py qm9:test -n 1000 --protocols edm,explicit --workers 1,2
 
-Structures are in memory, processes are started before the clock runs. With --jitter 0.05 the coordinates are disturbed as
-in a half-trained model's samples. With --reference qm9 the distributions are timed too, their reference made before.
+Structures are in memory, processes are started before the clock runs. With --jitter 0.05 the coordinates are
+disturbed as in a half-trained model's samples. With --reference qm9 the distributions are timed too, their reference
+made before.
 """
 
 import argparse

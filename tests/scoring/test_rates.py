@@ -104,4 +104,4 @@ def test_estimate_of_known_values():
             estimate.median_low <= np.log(2) <= estimate.median_high,
         ]
     assert 0.88 < covered[0] / 600 < 0.97, "the normal interval is a little short for a skewed distribution"
-    assert 0.93 < covered[1] / 600, "the median's interval holds for any distribution"
+    assert covered[1] / 600 > 0.93, "the median's interval holds for any distribution"
