@@ -13,8 +13,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def prepare_cpu() -> None:
     """Keep freed memory and flush denormal numbers to zero; to be called before torch makes its worker threads.
 
-    SiLU of a large negative number is denormal (below 1.2e-38), which AVX computes five times slower than zero. Networks
-    meet such numbers on inputs far from their data.
+    SiLU of a large negative number is denormal (below 1.2e-38), which AVX computes five times slower than zero.
+    Networks meet such numbers on inputs far from their data.
     """
     keep_freed_memory()
     import torch

@@ -1,6 +1,6 @@
 """A random part of a structure file or data set, in its order.
 
-    python scripts/draw_structures.py qm9:test -n 2000 -o part.extxyz
+python scripts/draw_structures.py qm9:test -n 2000 -o part.extxyz
 """
 
 import argparse

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from molgen.cli import convert, data, info, likelihood, publish, sample, score, train
+from molgen.cli import convert, data, info, likelihood, publish, relax, report, sample, score, train
 from molgen.errors import MolgenError
 
 
@@ -42,6 +42,8 @@ app.add_typer(data.app, name="data")
 app.command()(train.train)
 app.command()(sample.sample)
 app.command()(score.score)
+app.command()(report.report)
+app.command()(relax.relax)
 app.command()(likelihood.likelihood)
 app.command()(convert.convert)
 app.command()(publish.publish)

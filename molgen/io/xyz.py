@@ -38,21 +38,19 @@ def records(lines: Iterator[str]) -> Iterator[Record]:
 
 
 class _Lines:
-    """Lines one by one with their number; the last one can be handed back."""
+    """Lines one by one with their number; the last ones can be handed back."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
-        self._returned: str | None = None
+        self._returned: list[str] = []
         self._broken: BrokenStreamError | None = None
         self.number = 0
 
     def next(self) -> str | None:
         """The next line, None at the end of the file."""
-        line, self._returned = self._returned, None
-        if line is None:
-            line = next(self._lines, None)
-            if line is None and self._broken is not None:
-                raise self._broken
+        line = self._returned.pop() if self._returned else next(self._lines, None)
+        if line is None and self._broken is not None:
+            raise self._broken
         self.number += line is not None
         return line
 
@@ -63,9 +61,9 @@ class _Lines:
         return line
 
     def give_back(self, line: str | None) -> None:
-        """Let ``next`` return this line, the last one it returned, again."""
+        """Let ``next`` return this line again, the last one that it returned and that was not given back."""
         if line is not None:
-            self._returned = line
+            self._returned.append(line)
             self.number -= 1
 
     def peek(self) -> str | None:
@@ -111,7 +109,10 @@ def _frame(count: str, source: _Lines) -> Record:
     rows = source.atom_rows(natoms)
     try:
         if len(rows) < natoms:
-            raise _cut_short(number, natoms, len(rows), source)
+            error = _cut_short(number, natoms, len(rows), source)
+            if not rows and _is_count(comment):
+                source.give_back(comment)  # it may be the true count, and what was above it none
+            raise error
         structure = _parse(comment, rows, number + 1, source)
         _check_end(natoms, source)
     except RecordError as error:
