@@ -1,0 +1,196 @@
+"""The file of relaxed structures: results as properties of each, continued after an interruption, and their summary."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from molgen.chemistry.relaxation import Relaxation
+from molgen.errors import ConfigError, MolgenError, OutputError
+from molgen.io import format_of, open_writer, read
+from molgen.io.records import Skipped
+from molgen.structure import Structure
+
+INDEX, CONVERGED, REASON = "relax_index", "relax_converged", "relax_reason"
+QUANTITIES = {
+    "energy_gain": "relax_energy_gain_kcal_per_mol",
+    "rmsd": "relax_rmsd_angstrom",
+    "bond_change": "relax_bond_change_angstrom",
+    "angle_change": "relax_angle_change_degree",
+    "torsion_change": "relax_torsion_change_degree",
+    "steps": "relax_steps",
+}
+"""What the summary is made of, and the property that holds it; its unit ends the name."""
+PREFIX = "relax_"
+FLUSH_SECONDS = 5.0
+
+
+def with_results(index: int, calculator: str, done: Relaxation) -> Structure:
+    """The relaxed structure with what happened to it as properties, all of which begin with ``relax_``.
+
+    Args:
+        index: Number of its record in the input, from 0.
+        calculator: Name of the potential.
+        done: What happened.
+    """
+    properties = {k: v for k, v in done.structure.properties.items() if not k.startswith(PREFIX)}
+    values: dict[str, Any] = {INDEX: index, "relax_calculator": calculator}
+    values[CONVERGED] = "true" if done.converged else "false"
+    if done.minimum is not None:
+        numbers = {
+            "energy_gain": done.energy_gain,
+            "rmsd": done.rmsd,
+            "bond_change": done.changes.bonds,
+            "angle_change": done.changes.angles,
+            "torsion_change": done.changes.torsions,
+            "steps": done.minimum.steps,
+        }
+        values["relax_energy_before_eV"] = done.minimum.energy_before
+        values["relax_energy_after_eV"] = done.minimum.energy_after
+        values |= {QUANTITIES[name]: value for name, value in numbers.items() if value is not None}
+        values["relax_max_force_eV_per_angstrom"] = done.minimum.max_force
+    if done.reason:
+        values[REASON] = done.reason
+    return done.structure.replace(properties=properties | values)
+
+
+class RelaxSummary:
+    """Counts and quantities of relaxed structures, from their properties."""
+
+    def __init__(self) -> None:
+        self.n = self.converged = 0
+        self.failures: Counter[str] = Counter()
+        self.unreadable = Skipped()
+        self._values: dict[str, list[float]] = {name: [] for name in QUANTITIES}
+
+    def add(self, structure: Structure) -> None:
+        """Count one structure; quantities of those that did not converge are left out."""
+        self.n += 1
+        values = structure.properties
+        if values.get(CONVERGED) != "true":
+            self.failures[str(values.get(REASON, "")).partition(":")[0]] += 1
+            return
+        self.converged += 1
+        for name, key in QUANTITIES.items():
+            if key in values:
+                self._values[name].append(float(values[key]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        quantities = {}
+        for name, key in QUANTITIES.items():
+            values = np.array(self._values[name])
+            unit = key.removeprefix(f"{PREFIX}{name}_").replace("_per_", "/") if name != "steps" else ""
+            quantities[name] = {
+                "unit": unit,
+                "count": len(values),
+                "mean": float(values.mean()) if len(values) else None,
+                "median": float(np.median(values)) if len(values) else None,
+            }
+        return {
+            "n": self.n,
+            "converged": self.converged,
+            "failures": dict(self.failures.most_common()),
+            "unreadable": {"count": self.unreadable.total, "reasons": self.unreadable.lines()},
+            "quantities": quantities,
+        }
+
+
+class RelaxedFile:
+    """Structures of one run, under a name of their own (``.partial.NAME``) until all are there. A context manager.
+
+    Args:
+        path: ``.sdf`` or ``.extxyz``, ``.gz`` allowed.
+        settings: What decides the result, ready for JSON. An unfinished file is continued only with the same.
+        overwrite: Replace ``path``, and begin anew instead of continuing.
+
+    Raises:
+        ConfigError: The format holds no properties.
+        OutputError: ``path`` exists, or cannot be written.
+    """
+
+    def __init__(self, path: Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+        if "properties" not in format_of(path).keeps:
+            raise ConfigError(
+                f"{path}: this format holds no properties", hint="end the name with .sdf or .extxyz; .gz may follow"
+            )
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} exists already", hint="add --overwrite to replace it, or name another file")
+        self.path, self.partial = path, path.with_name(f".partial.{path.name}")
+        self.summary = RelaxSummary()
+        self.start = 0
+        self._state = {"format": "molgen-relaxed-1", "settings": json.loads(json.dumps(settings))}
+        if not overwrite:
+            self._take_up()
+        if not self.start:
+            self.summary = RelaxSummary()
+        self._flushed = time.monotonic()
+        self._writer = open_writer(self.partial, append=self.start > 0)
+        self._save(_sidecar(self.partial), self._state)
+
+    def add(self, structures: list[Structure]) -> None:
+        """Write some structures; every few seconds they reach the disk."""
+        for structure in structures:
+            self._writer.write(structure)
+            self.summary.add(structure)
+        if time.monotonic() - self._flushed > FLUSH_SECONDS:
+            self._writer.flush()
+            self._flushed = time.monotonic()
+
+    def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
+        """Give the file its name, with its settings and summary beside it in ``NAME.json``; returns the latter.
+
+        Args:
+            facts: Further entries, ready for JSON.
+        """
+        self._writer.close()
+        document = self._state | facts | self.summary.to_dict()
+        self._save(_sidecar(self.partial), document)
+        try:
+            self.partial.replace(self.path)
+            _sidecar(self.partial).replace(_sidecar(self.path))
+        except OSError as error:
+            raise OutputError.from_os_error(error, self.path) from error
+        return document
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._writer.close()
+        self.partial.unlink(missing_ok=True)
+        _sidecar(self.partial).unlink(missing_ok=True)
+
+    def __enter__(self) -> RelaxedFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._writer.close()
+
+    def _take_up(self) -> None:
+        """Continue an unfinished file of the same settings, if there is one and all of it can be read."""
+        try:
+            if json.loads(_sidecar(self.partial).read_text(encoding="utf-8")) != self._state:
+                return
+            for structure in read(self.partial):
+                self.summary.add(structure)
+                self.start = int(structure.properties[INDEX]) + 1
+        except (OSError, ValueError, KeyError, MolgenError):
+            self.start = 0
+
+    @staticmethod
+    def _save(path: Path, document: dict[str, Any]) -> None:
+        try:
+            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise OutputError.from_os_error(error, path) from error
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
