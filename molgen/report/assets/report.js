@@ -1,0 +1,120 @@
+// The dialog with one 3D view. #molecule=INDEX opens it, so that a link can point to a molecule.
+"use strict";
+(() => {
+  const molecules = JSON.parse(document.getElementById("molecules-data").textContent);
+  const element = (id) => document.getElementById(id);
+  const dialog = element("viewer-dialog");
+  let viewer = null; // made at the first view: a page may have few WebGL contexts
+  let place = -1;
+
+  // 3Dmol's atoms: every bond is listed at both of its ends. Code 4 is aromatic, drawn as 1.5.
+  function atoms(molecule) {
+    const list = molecule.elements.map((elem, i) => {
+      const [x, y, z] = molecule.positions[i];
+      return { elem, x, y, z, index: i, serial: i, bonds: [], bondOrder: [] };
+    });
+    for (const [i, j, order] of molecule.bonds) {
+      for (const [from, to] of [[i, j], [j, i]]) {
+        list[from].bonds.push(to);
+        list[from].bondOrder.push(order === 4 ? 1.5 : order);
+      }
+    }
+    return list;
+  }
+
+  function label(molecule) {
+    viewer.removeAllLabels();
+    if (!element("numbers").checked) return;
+    molecule.elements.forEach((symbol, i) => {
+      const charge = molecule.charges[i] ? ` ${molecule.charges[i] > 0 ? "+" : "−"}${Math.abs(molecule.charges[i])}` : "";
+      const [x, y, z] = molecule.positions[i];
+      const style = { fontSize: 12, backgroundOpacity: 0.55, alignment: "center", inFront: true };
+      viewer.addLabel(`${symbol}${i}${charge}`, { position: { x, y, z }, ...style });
+    });
+  }
+
+  function paragraphs(molecule) {
+    const atomCount = `${molecule.elements.length} atoms, ${molecule.bonds.length} bonds; atoms are counted from 0`;
+    const lines = [[molecule.origin, atomCount].filter(Boolean).join(" · "), ...molecule.reasons];
+    element("viewer-text").replaceChildren(
+      ...lines.map((line) => Object.assign(document.createElement("p"), { textContent: line })),
+    );
+  }
+
+  function draw(molecule) {
+    if (viewer === null) {
+      viewer = window.$3Dmol.createViewer(element("viewer"), { id: "viewer-canvas", backgroundAlpha: 0, antialias: true });
+    }
+    if (!viewer) throw new Error("no viewer");
+    viewer.removeAllModels();
+    viewer.addModel().addAtoms(atoms(molecule));
+    viewer.setStyle({}, { stick: { radius: 0.12 }, sphere: { scale: 0.26 } });
+    label(molecule);
+    viewer.resize();
+    viewer.zoomTo();
+    viewer.render();
+    spin();
+  }
+
+  function spin() {
+    if (viewer) viewer.spin(element("spin").checked ? "y" : false);
+  }
+
+  function show(at) {
+    place = at;
+    const molecule = molecules[at];
+    element("viewer-title").textContent = molecule.title;
+    paragraphs(molecule);
+    if (!dialog.open) dialog.showModal();
+    try {
+      draw(molecule);
+    } catch {
+      element("viewer").textContent = "This browser has no WebGL, which 3D views need.";
+    }
+  }
+
+  function absent(index) {
+    element("viewer-title").textContent = `Record ${index}`;
+    element("viewer-text").textContent = "This record is not among the molecules of this report.";
+    if (viewer) viewer.clear();
+    if (!dialog.open) dialog.showModal();
+  }
+
+  // The address follows the view without an entry in the history for each.
+  function go(by) {
+    const next = molecules[(place + by + molecules.length) % molecules.length];
+    history.replaceState(null, "", `#molecule=${next.index}`);
+    route();
+  }
+
+  function route() {
+    const match = /^#molecule=(\d+)$/.exec(location.hash);
+    if (!match) {
+      if (dialog.open) dialog.close();
+      return;
+    }
+    const at = molecules.findIndex((molecule) => molecule.index === Number(match[1]));
+    if (at >= 0) show(at);
+    else absent(match[1]);
+  }
+
+  element("previous").addEventListener("click", () => go(-1));
+  element("next").addEventListener("click", () => go(1));
+  element("close").addEventListener("click", () => dialog.close());
+  element("spin").addEventListener("change", spin);
+  element("numbers").addEventListener("change", () => {
+    if (!viewer) return;
+    label(molecules[place]);
+    viewer.render();
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.key === "ArrowLeft") go(-1);
+    if (event.key === "ArrowRight") go(1);
+  });
+  dialog.addEventListener("close", () => {
+    if (viewer) viewer.spin(false);
+    if (location.hash.startsWith("#molecule=")) history.replaceState(null, "", location.pathname + location.search);
+  });
+  window.addEventListener("hashchange", route);
+  route();
+})();

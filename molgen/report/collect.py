@@ -1,0 +1,148 @@
+"""One pass over the rows, in constant memory: best and worst molecules, examples of failures, histograms."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from math import inf, isfinite
+from typing import Any
+
+from molgen.report.histogram import Histogram
+from molgen.report.rows import kinds_of
+from molgen.scoring.protocol import Row
+
+NOT_CHECKS = ("unique", "novel", "radical", "zwitterion")
+"""Truth values about a molecule that are no judgement of its structure."""
+ENERGY = "energy_gain"
+EXAMPLES = 3
+EXAMPLE_LENGTH = 300
+
+
+@dataclass(frozen=True)
+class Pick:
+    """A molecule for the gallery.
+
+    Attributes:
+        row: Its row.
+        record: Its place in its source, from 0.
+        passed: Checks that are true.
+        failed: Checks that are false.
+        open: Checks that are not applicable.
+        energy: In the unit of the energy column; None without one.
+    """
+
+    row: Row
+    record: int
+    passed: int
+    failed: int
+    open: int
+    energy: float | None
+
+    @property
+    def index(self) -> int:
+        """Place in the whole input."""
+        return int(self.row["index"] or 0)
+
+
+@dataclass
+class Collected:
+    """What a report takes from the rows.
+
+    Attributes:
+        checks: Columns that count as checks in the order of the gallery.
+        energy: Column that breaks ties between molecules; empty without one.
+        best: Most checks passed first.
+        worst: Fewest checks passed first.
+        examples: Protocol -> kind of failure -> first records with it, as (index, source, reason).
+        histograms: Column -> histogram of each column of floats that has values.
+    """
+
+    checks: list[str]
+    energy: str
+    best: list[Pick] = field(default_factory=list)
+    worst: list[Pick] = field(default_factory=list)
+    examples: dict[str, dict[str, list[tuple[int, str, str]]]] = field(default_factory=dict)
+    histograms: dict[str, Histogram] = field(default_factory=dict)
+
+
+class _Smallest:
+    """The ``size`` items with the smallest keys; keys are tuples of numbers, all different."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._heap: list[tuple[tuple[float, ...], Pick]] = []
+
+    def add(self, key: tuple[float, ...], pick: Pick) -> None:
+        entry = (tuple(-part for part in key), pick)
+        if len(self._heap) < self.size:
+            heapq.heappush(self._heap, entry)
+        elif self._heap and entry[0] > self._heap[0][0]:
+            heapq.heapreplace(self._heap, entry)
+
+    def sorted(self) -> list[Pick]:
+        return [pick for _, pick in sorted(self._heap, key=lambda entry: entry[0], reverse=True)]
+
+
+def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Collected:
+    """Read all rows once.
+
+    Args:
+        rows: In their order.
+        summary: Of the same scoring.
+        gallery: Molecules to keep, half of them the best.
+    """
+    kinds = kinds_of(summary)
+    checks = [c for c, kind in kinds.items() if kind == "bool" and c.rpartition(".")[2] not in NOT_CHECKS]
+    copies = [c for c in kinds if c.endswith(".unique")]
+    energies = [c for c, kind in kinds.items() if kind == "float" and c.rpartition(".")[2] == ENERGY]
+    found = Collected(checks, energies[0] if energies else "")
+    found.histograms = {c: Histogram() for c, kind in kinds.items() if kind == "float"}
+    found.examples = {name: {kind: [] for kind in part["failures"]} for name, part in summary["protocols"].items()}
+    best, worst = _Smallest((gallery + 1) // 2), _Smallest((gallery + 1) // 2)
+    source, record = None, -1
+    for row in rows:
+        record = record + 1 if row["source"] == source else 0
+        source = row["source"]
+        _note_examples(row, found.examples)
+        for column, histogram in found.histograms.items():
+            if (value := row[column]) is not None:
+                histogram.add(float(value))
+        if row["problem"] or any(row[column] is False for column in copies):
+            continue
+        pick = _pick(row, record, found)
+        last = inf if pick.energy is None else pick.energy
+        best.add((-pick.passed, pick.failed, last, pick.index), pick)
+        if pick.passed < len(checks) or pick.energy is not None:
+            worst.add((pick.passed, -pick.failed, inf if pick.energy is None else -last, pick.index), pick)
+    found.best, found.worst = _apart(best.sorted(), worst.sorted())
+    for histogram in found.histograms.values():
+        histogram.finish()
+    found.histograms = {column: histogram for column, histogram in found.histograms.items() if histogram.count}
+    return found
+
+
+def _pick(row: Row, record: int, found: Collected) -> Pick:
+    values = [row[column] for column in found.checks]
+    passed, failed = values.count(True), values.count(False)
+    energy = row[found.energy] if found.energy else None
+    usable = isinstance(energy, int | float) and isfinite(energy)
+    return Pick(row, record, passed, failed, len(values) - passed - failed, float(energy or 0) if usable else None)
+
+
+def _note_examples(row: Row, examples: dict[str, dict[str, list[tuple[int, str, str]]]]) -> None:
+    for protocol, kinds in examples.items():
+        if reason := str(row["problem"] or row.get(f"{protocol}.reason") or ""):
+            found = kinds.get(reason.partition(": ")[0])
+            if found is not None and len(found) < EXAMPLES:
+                found.append((int(row["index"] or 0), str(row["source"] or ""), reason[:EXAMPLE_LENGTH]))
+
+
+def _apart(best: list[Pick], worst: list[Pick]) -> tuple[list[Pick], list[Pick]]:
+    """Where the lists meet, as they do in a small file, a molecule stays in the one where it stands nearer the top."""
+    in_best = {pick.index: place for place, pick in enumerate(best)}
+    in_worst = {pick.index: place for place, pick in enumerate(worst)}
+    return (
+        [pick for pick in best if in_best[pick.index] <= in_worst.get(pick.index, inf)],
+        [pick for pick in worst if in_worst[pick.index] < in_best.get(pick.index, inf)],
+    )

@@ -1,0 +1,59 @@
+"""`molgen report` as a user runs it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from molgen import io
+from molgen.cli.app import app
+from tests.report.parsed import Page
+from tests.report.scored import STRUCTURES, write_scored
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_a_real_scoring_becomes_a_page(tmp_path):
+    io.write(tmp_path / "a.sdf", STRUCTURES)
+    scored = run("score", tmp_path / "a.sdf", "--out", tmp_path / "rows.csv")
+    assert scored.exit_code == 0, scored.output
+    done = run("report", tmp_path / "rows.csv", "-o", tmp_path / "r.html", "--title", "A & B")
+    assert done.exit_code == 0, done.output
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "A & B" in page.visible
+    summary = json.loads((tmp_path / "rows.csv.json").read_text(encoding="utf-8"))
+    validity = summary["protocols"]["edm"]["metrics"]["validity"]
+    row = next(row for row in page.tables["Rates of edm"] if row[0] == "validity")
+    assert row[1:3] == [f"{100 * validity['value']:.2f} %", f"{validity['numerator']} / {validity['denominator']}"]
+    assert [a for a in page.all("a") if a.get("class") == "view"]
+
+
+def test_nothing_is_overwritten_unasked(tmp_path):
+    rows = write_scored(tmp_path)
+    out = tmp_path / "r.html"
+    out.write_text("mine")
+    done = run("report", rows, "-o", out)
+    assert done.exit_code == 6
+    assert "--overwrite" in done.stderr
+    assert out.read_text() == "mine"
+    assert run("report", rows, "-o", out, "--overwrite", "--gallery", 0).exit_code == 0
+    assert out.read_text().startswith("<!DOCTYPE html>")
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.json", "a.sdf"])
+def test_its_own_input_is_never_the_output(tmp_path, name):
+    rows = write_scored(tmp_path)
+    before = (tmp_path / name).read_bytes()
+    done = run("report", rows, "-o", tmp_path / name, "--overwrite", "--structures", tmp_path / "a.sdf")
+    assert done.exit_code == 3
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_missing_rows_are_a_sentence_with_a_cure(tmp_path):
+    done = run("report", tmp_path / "none.csv", "-o", tmp_path / "r.html")
+    assert done.exit_code == 3
+    assert "there is no file" in done.stderr
+    assert "cure:" in done.stderr
+    assert not (tmp_path / "r.html").exists()

@@ -1,0 +1,60 @@
+"""The report in headless Chromium: it renders, its console stays empty, it asks the network for nothing."""
+
+import re
+
+import pytest
+
+from molgen.report.page import write_report
+from tests.report import chromium
+from tests.report.scored import write_scored
+
+pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("browser")
+    write_report(write_scored(folder), folder / "r.html")
+    return (folder / "r.html").as_uri()
+
+
+def test_the_check_itself_notices_requests_and_errors(tmp_path):
+    bad = tmp_path / "bad.html"
+    bad.write_text(
+        "<img src='http://example.invalid/x.png'><script>fetch('https://example.invalid/y'); boom()</script>"
+    )
+    seen = chromium.visit(bad.as_uri(), tmp_path)
+    assert {"http://example.invalid/x.png", "https://example.invalid/y"} <= set(seen.requests)
+    assert any("boom" in line for line in seen.console)
+
+
+def test_the_page_renders_in_silence(report, tmp_path):
+    seen = chromium.visit(report, tmp_path)
+    assert seen.console == []
+    assert seen.requests == []
+    assert 'id="molecules"' in seen.dom
+    assert not re.search(r"<dialog[^>]* open", seen.dom)
+    assert "<canvas" not in seen.dom  # no 3D view before someone asks for one
+
+
+def test_a_link_opens_a_3d_view(report, tmp_path):
+    seen = chromium.visit(f"{report}#molecule=2", tmp_path)
+    assert seen.console == []
+    assert seen.requests == []
+    assert re.search(r"<dialog[^>]* open", seen.dom)
+    assert seen.dom.count("<canvas") == 1
+    assert "no WebGL" not in seen.dom.partition("<script>")[0]
+    assert "Record 2 CH3" in seen.dom
+    assert "<p>edm: unstable: atom 0 C has valence 3, allowed 4</p>" in seen.dom
+
+
+def test_a_link_to_a_record_that_is_not_there_says_so(report, tmp_path):
+    seen = chromium.visit(f"{report}#molecule=99", tmp_path)
+    assert seen.console == []
+    assert ">This record is not among the molecules of this report.</div>" in seen.dom
+
+
+def test_without_webgl_the_view_says_so(report, tmp_path):
+    seen = chromium.visit(f"{report}#molecule=2", tmp_path, "--disable-3d-apis")
+    assert seen.requests == []
+    assert ">This browser has no WebGL, which 3D views need.</div>" in seen.dom
