@@ -243,6 +243,16 @@ def test_control_keeps_stated_bonds_and_finds_others_anew(embedded):
     assert len(found) > 15
 
 
+def test_searching_bond_sources_are_called_in_a_guarded_process():
+    structures = list(open_structures("embedded:test"))[:3]
+    for (found, _), structure in zip(measured(structures, "xyz2mol", False), structures, strict=True):
+        expected = features(Subject(structure), "xyz2mol")
+        assert found.bonds == "xyz2mol"
+        assert {name: cells.tolist() for name, cells in found.cells.items()} == {
+            name: cells.tolist() for name, cells in expected.cells.items()
+        }
+
+
 def test_structures_that_cannot_be_measured_are_counted():
     broken = METHANE.replace(positions=METHANE.positions * np.nan)
     answers = list(measured([METHANE, broken, AMMONIA], "lookup", False))
