@@ -68,7 +68,10 @@ def score(
     names = [name.strip() for name in protocol.split(",")]
     Session(names, bonds=bonds)  # errors of the options before minutes of work
     with progress_bar("reference", "molecules") as progress:
-        target = open_distributions(reference, bonds, workers, progress) if distributions else None
+        first = next(read_records(files), None)
+        target = None
+        if distributions:
+            target = open_distributions(reference, bonds, first, workers=workers, progress=progress)
         session = Session(
             names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,12 @@ def score(
     from molgen.scoring.session import Session, open_distributions
 
     names = [protocols] if isinstance(protocols, str) else list(protocols)
-    target = open_distributions(reference, bonds, workers) if distributions else None
-    session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
     is_spec = isinstance(structures, str | Path)
     records = read_records([str(structures)]) if is_spec else _records(structures)
-    rows = list(session.rows(records, workers=workers, dask=dask))
+    first = list(islice(records, 1))
+    target = open_distributions(reference, bonds, *first, workers=workers) if distributions else None
+    session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
+    rows = list(session.rows(chain(first, records), workers=workers, dask=dask))
     summary = session.summary()
     return Scores(summary.to_dict(), rows, summary.to_text())
 

@@ -21,6 +21,7 @@ from molgen.scoring.records import Record, in_chunks
 from molgen.scoring.summary import Summary
 from molgen.scoring.work import ScoreChunk, Work
 from molgen.scoring.workers import ordered_map
+from molgen.structure import Structure
 
 _HYDROGEN = re.compile(r"H(?![a-z])")
 Progress = Callable[[int, int | None], None]
@@ -58,7 +59,7 @@ class Session:
             raise ConfigError(f"need different protocols, got {', '.join(protocols) or 'none'}")
         check_source(bonds)
         self.protocols = [make_protocol(name) for name in protocols]
-        self.work = Work(tuple(protocols), bonds, timeout, distributions is not None)
+        self.work = Work(tuple(protocols), bonds, timeout, "" if distributions is None else distributions.bonds)
         self._distributions = distributions
         self._sums: Any = None
         self._notes: list[str] = []
@@ -108,7 +109,7 @@ class Session:
             "bonds": self.work.bonds,
             "timeout": self.work.timeout,
             "novelty": {identity: known.fingerprint for identity, known in self._references.items()},
-            "distributions": self.work.distributions,
+            "distributions": None if self._distributions is None else self._distributions.description,
         }
 
     @property
@@ -205,9 +206,21 @@ def _hashes(smiles: Iterable[Any]) -> Hashes:
 
 
 def open_distributions(
-    reference: Reference | str | Path | None, bonds: str, workers: int = 1, progress: Progress | None = None
+    reference: Reference | str | Path | None,
+    bonds: str,
+    first: Record | None = None,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> Any:
-    """The distributions that structures are compared with.
+    """The distributions that structures are compared with, their bonds found as those of the structures are.
+
+    Args:
+        reference: A data set or a file.
+        bonds: Bond source.
+        first: A record to be scored: with ``auto``, if it states no bonds, those of the reference are looked up too.
+        workers: Processes.
+        progress: Called with (done, all).
 
     Raises:
         ConfigError: The reference has no coordinates.
@@ -218,4 +231,6 @@ def open_distributions(
         raise ConfigError(
             "distributions need a reference with coordinates", hint="--reference qm9, or a structure file"
         )
+    if bonds == "auto" and first is not None and isinstance(first.item, Structure) and first.item.bonds is None:
+        bonds = "lookup"
     return DistributionReference.open(str(reference), bonds, workers=workers, progress=progress)

@@ -28,13 +28,13 @@ class Work:
         protocols: Names.
         bonds: Bond source for the protocols that need bonds and do not say themselves.
         timeout: Seconds per structure and protocol.
-        distributions: Whether to add up features.
+        distributions: Bond source of the features to add up, that of the reference; empty for none.
     """
 
     protocols: tuple[str, ...]
     bonds: str = "auto"
     timeout: float = 60.0
-    distributions: bool = False
+    distributions: str = ""
 
     def by_kind(self) -> tuple[list[ChunkProtocol], list[Protocol]]:
         """The protocols that take a chunk at once, and the others."""
@@ -78,7 +78,9 @@ class Checker:
         if self._subject is None or structure is not self._structure:
             self._structure, self._subject = structure, Subject(structure, self.work.bonds)
         subject = self._subject
-        answer = _features(subject) if name == FEATURES else self.protocols[name].check(subject)
+        answer = (
+            _features(subject, self.work.distributions) if name == FEATURES else self.protocols[name].check(subject)
+        )
         return answer, subject.perceived.source if "perceived" in vars(subject) else None
 
 
@@ -142,10 +144,10 @@ def _columns(name: str, answer: Any) -> Row:
     return {f"{name}.{column}": value for column, value in answer[0].items()}
 
 
-def _features(subject: Subject) -> Any:
+def _features(subject: Subject, bonds: str) -> Any:
     from molgen.scoring.distributions.features import features
 
-    return features(subject)
+    return features(subject, bonds)
 
 
 def _empty_sums() -> Any:
