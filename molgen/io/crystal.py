@@ -96,10 +96,10 @@ def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str
             return BadRecord(str(error))
         except Exception as error:  # pymatgen raises whatever its dictionaries and arrays raise
             return BadRecord(f"{kind}: {where}: {type(error).__name__}: {error}")
-    try:
-        structure = from_pymatgen(crystal).replace(name=name)
-    except InputError as error:
-        return BadRecord(f"not an ordered crystal: {where}: {error}")
+        try:
+            structure = from_pymatgen(crystal).replace(name=name)
+        except InputError as error:
+            return BadRecord(f"not an ordered crystal: {where}: {error}")
     if structure.lattice is None or not np.isfinite(structure.lattice).all():
         return BadRecord(f"malformed lattice: {where}")
     if not np.isfinite(structure.positions).all():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 
-from molgen.elements import NUMBERS, SYMBOLS
+from molgen.elements import SYMBOLS
 from molgen.io import extxyz
-from molgen.io.atom_rows import parse_atom_rows
+from molgen.io.atom_rows import parse_atom_rows, parse_element
 from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError, Scalar, is_number, one_line
 from molgen.io.streams import BrokenStreamError
 from molgen.structure import Structure
@@ -85,7 +85,8 @@ class _Lines:
     def atom_rows(self, count: int) -> list[list[str]]:
         """The words of the next lines, up to one that holds too few for an atom."""
         rows = []
-        for line in islice(self._lines, count):
+        returned = [self._returned.pop() for _ in range(min(count, len(self._returned)))]
+        for line in islice(chain(returned, self._lines), count):
             self.number += 1
             words = line.split()
             if len(words) < _ATOM_WORDS:
@@ -100,19 +101,19 @@ def _frame(count: str, source: _Lines) -> Record:
     number = source.number
     if not _is_count(count):
         return BadRecord(f"no count of atoms: line {number}: {count.strip()[:40]!r}")
-    natoms = int(count)
+    natoms = int(count.strip())  # int itself strips fewer kinds of blanks
     if natoms > LONGEST_RECORD:
         return BadRecord(f"too many atoms: line {number}: {natoms:,} announced, {LONGEST_RECORD:,} allowed")
     comment = source.next() or ""
+    if _is_count(comment) and not _is_atom(source.peek()):
+        source.give_back(comment)
+        return BadRecord(f"truncated record: line {number}: {natoms} atoms announced, the next frame begins at once")
     if not natoms:
         return BadRecord(f"no atoms: line {number}: the frame announces none")
     rows = source.atom_rows(natoms)
     try:
         if len(rows) < natoms:
-            error = _cut_short(number, natoms, len(rows), source)
-            if not rows and _is_count(comment):
-                source.give_back(comment)  # it may be the true count, and what was above it none
-            raise error
+            raise _cut_short(number, natoms, len(rows), source)
         structure = _parse(comment, rows, number + 1, source)
         _check_end(natoms, source)
     except RecordError as error:
@@ -135,6 +136,16 @@ def _is_count(line: str) -> bool:
     return word.isdecimal() and len(word) <= 9
 
 
+def _is_atom(line: str | None) -> bool:
+    words = (line or "").split(maxsplit=_ATOM_WORDS)
+    if len(words) < _ATOM_WORDS or not all(map(is_number, words[1:_ATOM_WORDS])):
+        return False
+    try:
+        return parse_element(words[0], 0) > 0
+    except RecordError:
+        return False
+
+
 def _cut_short(number: int, natoms: int, found: int, source: _Lines) -> RecordError:
     line = source.peek()
     if line is None or _is_count(line):
@@ -146,9 +157,7 @@ def _cut_short(number: int, natoms: int, found: int, source: _Lines) -> RecordEr
 
 def _check_end(natoms: int, source: _Lines) -> None:
     """What follows a frame must not be one more atom of it."""
-    words = (source.peek() or "").split(maxsplit=_ATOM_WORDS)
-    is_element = words[:1] and (words[0] in NUMBERS or words[0].isdecimal())
-    if is_element and len(words) >= _ATOM_WORDS and all(map(is_number, words[1:_ATOM_WORDS])):
+    if _is_atom(source.peek()):
         raise RecordError("counts do not match", f"line {source.number + 1}: an atom behind the {natoms} announced")
 
 
