@@ -4,6 +4,7 @@ import csv
 import errno
 import gzip
 import json
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from typer.testing import CliRunner
 
 from molgen import io
 from molgen.cli.app import app
-from molgen.scoring import records, rows_file
+from molgen.datasets.find import open_structures
+from molgen.scoring import records, rows_file, work
 from molgen.scoring.rows_file import RowsFile
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE
 
@@ -221,6 +223,35 @@ def test_an_interrupted_run_continues_to_the_same_bytes(sample, tmp_path, monkey
     assert "continuing" in continued.stderr
     assert out.read_bytes() == whole.read_bytes()
     assert (tmp_path / "rows.csv.json").read_bytes() == (tmp_path / "whole.csv.json").read_bytes()
+
+
+def test_distributions_continue_too(tmp_path, monkeypatch):
+    """The sums of features are not in the rows: they come back from the .part file."""
+    monkeypatch.setattr(rows_file, "COMMIT_SECONDS", 0.0)
+    monkeypatch.setattr(work, "SLOW_CHUNK", 40)
+    sample = tmp_path / "sample.sdf"
+    io.write(sample, islice(open_structures("embedded:test"), 100))
+    arguments = [sample, "--protocol", "edm,explicit", "--reference", "embedded", "--distributions"]
+    assert run(*arguments, "--out", tmp_path / "whole.csv").exit_code == 0
+    write = RowsFile.write
+
+    def interrupted(table, row):
+        if row["index"] == 95:
+            raise KeyboardInterrupt
+        write(table, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RowsFile, "write", interrupted)
+        assert run(*arguments, "--out", tmp_path / "rows.csv").exit_code == 130
+    continued = run(*arguments, "--out", tmp_path / "rows.csv")
+    assert continued.exit_code == 0, continued.stderr
+    assert "continuing" in continued.stderr
+    assert (tmp_path / "rows.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    document = json.loads((tmp_path / "rows.csv.json").read_text())
+    assert document == json.loads((tmp_path / "whole.csv.json").read_text())
+    lengths = document["distributions"]["metrics"]["bond_length"]
+    assert document["distributions"]["n"] == 100
+    assert lengths["wasserstein"] < 3 * lengths["floor"]["wasserstein"] < lengths["control"]["wasserstein"]
 
 
 def test_parquet_has_the_types_of_the_columns(sample, tmp_path):
