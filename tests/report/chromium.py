@@ -13,8 +13,6 @@ FLAGS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
@@ -24,6 +22,8 @@ FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--virtual-time-budget=5000",
 )
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_WEBGL = ("--disable-gpu", "--disable-software-rasterizer", "--disable-3d-apis")
 
 
 @dataclass
@@ -41,7 +41,7 @@ class Visit:
     requests: list
 
 
-def visit(url, folder, *flags):
+def visit(url, folder, flags=WEBGL):
     """Open ``url`` with a profile of its own in ``folder``."""
     log = folder / "net.json"
     done = subprocess.run(
@@ -51,6 +51,8 @@ def visit(url, folder, *flags):
         check=True,
     )
     console = re.findall(r":CONSOLE:?\S*\] (.*)", done.stderr.decode(errors="replace"))
+    console = [line for line in console if "GL Driver Message (OpenGL, Performance" not in line]  # drawing on a CPU
+    console = [line for line in console if "GL Driver Message (OpenGL, Performance" not in line]  # drawing on a CPU
     return Visit(done.stdout.decode(), console, _requests(json.loads(log.read_text(encoding="utf-8"))))
 
 

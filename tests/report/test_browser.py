@@ -55,6 +55,6 @@ def test_a_link_to_a_record_that_is_not_there_says_so(report, tmp_path):
 
 
 def test_without_webgl_the_view_says_so(report, tmp_path):
-    seen = chromium.visit(f"{report}#molecule=2", tmp_path, "--disable-3d-apis")
+    seen = chromium.visit(f"{report}#molecule=2", tmp_path, chromium.NO_WEBGL)
     assert seen.requests == []
     assert ">This browser has no WebGL, which 3D views need.</div>" in seen.dom

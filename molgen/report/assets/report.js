@@ -45,7 +45,8 @@
     if (viewer === null) {
       viewer = window.$3Dmol.createViewer(element("viewer"), { id: "viewer-canvas", backgroundAlpha: 0, antialias: true });
     }
-    if (!viewer) throw new Error("no viewer");
+    // Without WebGL the library stays silent and the canvas empty.
+    if (!viewer || viewer.getRenderer().isLost()) throw new Error("no WebGL");
     viewer.removeAllModels();
     viewer.addModel().addAtoms(atoms(molecule));
     viewer.setStyle({}, { stick: { radius: 0.12 }, sphere: { scale: 0.26 } });
