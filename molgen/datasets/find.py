@@ -54,7 +54,7 @@ def resolve(spec: str | Path) -> Path:
     text = str(spec)
     candidates = [Path(text)] if os.sep in text else [home / text for home in data_folders()] + [Path(text)]
     for folder in candidates:
-        if (folder / "meta.json").is_file():
+        if os.path.isfile(folder / "meta.json"):  # unlike Path's, never raises
             return folder
     name = text if text in ("qm9", "qm9-noh") else ""
     command = f"molgen data prepare qm9{' --no-hydrogens' if name == 'qm9-noh' else ''}"
@@ -94,7 +94,7 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
         InputError: It cannot be read.
     """
     path = Path(spec)
-    if path.is_file() or (path.suffix and ":" not in path.name and not path.is_dir()):
+    if os.path.isfile(path) or (path.suffix and ":" not in path.name and not os.path.isdir(path)):
         from molgen import io
 
         return io.read(path, on_error=on_error)  # names a missing file as such

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from molgen.elements import SYMBOLS
 from molgen.errors import InputError
 from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError, one_line
 from molgen.structure import Structure
@@ -96,6 +97,8 @@ def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str
             return BadRecord(str(error))
         except Exception as error:  # pymatgen raises whatever its dictionaries and arrays raise
             return BadRecord(f"{kind}: {where}: {type(error).__name__}: {error}")
+        if strange := sorted({str(e) for site in crystal for e in site.species if not 1 <= e.Z < len(SYMBOLS)}):
+            return BadRecord(f"unknown element: {where}: {', '.join(strange)}")
         try:
             structure = from_pymatgen(crystal).replace(name=name)
         except InputError as error:
