@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -130,9 +131,8 @@ class RelaxedFile:
             self._take_up()
         if not self.start:
             self.summary = RelaxSummary()
-        self._flushed = time.monotonic()
         self._writer = open_writer(self.partial, append=self.start > 0)
-        self._save(_sidecar(self.partial), self._state)
+        self._settle()
 
     def add(self, structures: list[Structure]) -> None:
         """Write some structures; every few seconds they reach the disk."""
@@ -141,7 +141,7 @@ class RelaxedFile:
             self.summary.add(structure)
         if time.monotonic() - self._flushed > FLUSH_SECONDS:
             self._writer.flush()
-            self._flushed = time.monotonic()
+            self._settle()
 
     def finish(self, facts: dict[str, Any]) -> dict[str, Any]:
         """Give the file its name, with its settings and summary beside it in ``NAME.json``; returns the latter.
@@ -172,23 +172,36 @@ class RelaxedFile:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._writer.close()
+        if self.partial.exists():
+            self._settle()
+
+    def _settle(self) -> None:
+        """Note how much of the file is whole: what comes behind was being written when the process ended."""
+        self._save(_sidecar(self.partial), self._state | {"bytes": self.partial.stat().st_size})
+        self._flushed = time.monotonic()
 
     def _take_up(self) -> None:
         """Continue an unfinished file of the same settings, if there is one and all of it can be read."""
         try:
-            if json.loads(_sidecar(self.partial).read_text(encoding="utf-8")) != self._state:
+            noted = json.loads(_sidecar(self.partial).read_text(encoding="utf-8"))
+            whole = noted.pop("bytes")
+            if noted != self._state or whole > self.partial.stat().st_size:
                 return
+            os.truncate(self.partial, whole)
             for structure in read(self.partial):
                 self.summary.add(structure)
                 self.start = int(structure.properties[INDEX]) + 1
-        except (OSError, ValueError, KeyError, MolgenError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, MolgenError):  # not one of ours
             self.start = 0
 
     @staticmethod
     def _save(path: Path, document: dict[str, Any]) -> None:
+        temporary = path.with_name(f"{path.name}.{os.getpid()}")
         try:
-            path.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            temporary.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+            temporary.replace(path)
         except OSError as error:
+            temporary.unlink(missing_ok=True)
             raise OutputError.from_os_error(error, path) from error
 
 
