@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from math import isnan
 from pathlib import Path
@@ -15,6 +16,12 @@ from molgen.structure import Structure
 
 REQUIRED = ("n_atoms", "z", "pos")
 
+_UNREADABLE = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError, AttributeError)
+"""What NumPy and zipfile raise for damaged files; a damaged header may ask for any amount of memory."""
+
+_KINDS = {"n_atoms": "iu", "z": "iu", "pos": "fiu", "props": "fiu", "prop_names": "US", "id": "USiu"}
+"""NumPy's kinds of each array's values: (un)signed integers, floats, texts."""
+
 
 def read_flat(path: Path) -> dict[str, NDArray]:
     """Load and check the arrays of ``path``.
@@ -24,27 +31,32 @@ def read_flat(path: Path) -> dict[str, NDArray]:
 
     Raises:
         MissingError: No such file.
-        InputError: Not an .npz file, an array is missing, or lengths disagree.
+        InputError: Not an .npz file, an array is missing or of the wrong kind, or lengths disagree.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError as error:
         raise MissingError(f"no file {path}") from error
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except _UNREADABLE as error:
         raise InputError(f"{path} is not a readable .npz file of plain arrays: {error}") from error
     if absent := [key for key in REQUIRED if key not in arrays]:
         raise InputError(f"{path} lacks the array {', '.join(absent)}; it has {', '.join(arrays)}")
+    for key, kinds in _KINDS.items():
+        if key in arrays and (arrays[key].dtype.kind not in kinds or not arrays[key].ndim):
+            array = f"{arrays[key].dtype} of shape {arrays[key].shape}"
+            raise InputError(f"{path}: the array {key} cannot be used; it is {array}")
     counts = arrays["n_atoms"]
-    if counts.ndim != 1 or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise InputError(f"{path}: n_atoms must be a list of counts; it is {counts.dtype} {counts.shape}")
+    if counts.ndim != 1 or ((counts < 0) | (counts > len(arrays["z"]))).any():
+        raise InputError(f"{path}: n_atoms {counts.shape} must list the counts of {len(arrays['z'])} atoms in all")
     arrays["n_atoms"] = counts.astype(np.int64)
     n, atoms = len(counts), int(arrays["n_atoms"].sum())
     if arrays["z"].shape != (atoms,) or arrays["pos"].shape != (atoms, 3):
         shapes = f"z {arrays['z'].shape} and pos {arrays['pos'].shape}"
         raise InputError(f"{path}: n_atoms adds up to {atoms} atoms, but {shapes}")
-    if "props" in arrays and arrays["props"].shape != (n, len(arrays.get("prop_names", ()))):
-        raise InputError(f"{path}: props {arrays['props'].shape} does not fit {n} molecules and prop_names")
+    table, names = arrays.get("props", np.empty((n, 0))), arrays.get("prop_names", np.empty(0))
+    if table.shape != (n, *names.shape):
+        raise InputError(f"{path}: props {table.shape} does not fit {n} molecules and prop_names {names.shape}")
     return arrays
 
 

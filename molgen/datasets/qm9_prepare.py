@@ -13,7 +13,7 @@ from molgen.datasets.layout import SPLITS
 from molgen.datasets.packing import PackWriter
 from molgen.datasets.prepare import Prepared, Progress, Source, prepare
 from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, UNITS, read_excluded, split_codes
-from molgen.errors import MissingError
+from molgen.errors import InputError, MissingError
 from molgen.structure import Structure
 
 GDB_NAME = re.compile(r"(?:gdb|dsgdb9nsd)[ _]0*(\d+)", re.IGNORECASE)
@@ -35,6 +35,7 @@ def codes_for(source: Path, excluded: Path | None, arrays: dict[str, NDArray] | 
 
     Raises:
         MissingError: None of the three is there.
+        InputError: The arrays of the source are no indices and codes, one for each molecule.
     """
     nearby = [folder / "uncharacterized.txt" for folder in (source, source.parent)]
     path = excluded or next((candidate for candidate in nearby if candidate.is_file()), None)
@@ -46,8 +47,20 @@ def codes_for(source: Path, excluded: Path | None, arrays: dict[str, NDArray] | 
             hint="give the distribution's uncharacterized.txt with --excluded FILE",
         )
     codes = np.full(MOLECULES + 1, -1, dtype=np.int8)
-    codes[arrays["gdb_index"]] = arrays["edm_split"]
+    n = len(arrays["n_atoms"])
+    indices = _integers(source, arrays, "gdb_index", n, 1, MOLECULES)
+    codes[indices] = _integers(source, arrays, "edm_split", n, -1, len(SPLITS) - 1)
     return codes
+
+
+def _integers(source: Path, arrays: dict[str, NDArray], key: str, n: int, low: int, high: int) -> NDArray[np.integer]:
+    """The array ``key``, which must hold ``n`` integers from ``low`` to ``high``; raises InputError."""
+    values = arrays[key]
+    if values.dtype.kind not in "iu" or values.shape != (n,):
+        raise InputError(f"{source}: {key} must hold {n} integers; it is {values.dtype} of shape {values.shape}")
+    if wrong := np.flatnonzero((values < low) | (values > high)).tolist():
+        raise InputError(f"{source}: {key} goes from {low} to {high}, but entry {wrong[0]} is {values[wrong[0]]}")
+    return values
 
 
 def prepare_qm9(

@@ -158,6 +158,57 @@ def test_flat_arrays(tmp_path, molecules):
         open_source(path)
 
 
+@pytest.mark.parametrize(
+    ("key", "values", "sentence"),
+    [
+        ("gdb_index", [1, 133_886], "gdb_index goes from 1 to 133885, but entry 1 is 133886"),
+        ("gdb_index", [0, 1], "gdb_index goes from 1 to 133885, but entry 0 is 0"),
+        ("gdb_index", [-1, 1], "entry 0 is -1"),
+        ("gdb_index", [1.0, 2.0], "gdb_index must hold 2 integers; it is float64"),
+        ("gdb_index", [1, 2, 3], r"gdb_index must hold 2 integers; it is int64 of shape \(3,\)"),
+        ("edm_split", [0, 3], "edm_split goes from -1 to 2, but entry 1 is 3"),
+        ("edm_split", [0, 300], "entry 1 is 300"),
+        ("edm_split", ["train", "test"], "edm_split must hold 2 integers"),
+        ("edm_split", 1, r"of shape \(\)"),
+        ("n_atoms", [2**62, 2**62], "n_atoms"),
+        ("n_atoms", [-1, 4], "n_atoms"),
+        ("n_atoms", [1.0, 2.0], "n_atoms"),
+        ("z", [6.0, 1.0, 1.0], "array z cannot be used; it is float64"),
+        ("z", 6, "array z cannot be used"),
+        ("pos", np.full((3, 3), "x"), "array pos cannot be used"),
+        ("pos", np.full((3, 3), 1j), "array pos cannot be used"),
+        ("props", np.full((2, 1), "x"), "array props cannot be used"),
+        ("prop_names", "gap", "array prop_names cannot be used"),
+        ("id", np.full(2, 1.5), "array id cannot be used"),
+    ],
+)
+def test_flat_arrays_that_cannot_be_used(tmp_path, key, values, sentence):
+    arrays = {"n_atoms": [1, 2], "z": [6, 1, 1], "pos": np.eye(3), "gdb_index": [1, 2], "edm_split": [0, 1]}
+    arrays |= {"props": np.ones((2, 1)), "prop_names": ["gap_Ha"], "id": ["a", "b"]}
+    np.savez(tmp_path / "a.npz", **arrays)
+    assert prepare(tmp_path / "a.npz", None, tmp_path / "good").structures == 2
+    np.savez(tmp_path / "a.npz", **arrays | {key: values})
+    with pytest.raises(InputError, match=sentence):
+        prepare(tmp_path / "a.npz", None, tmp_path / "bad")
+
+
+def test_damaged_flat_arrays(tmp_path):
+    """Bytes flipped anywhere in the file, in its zip directory too."""
+    path, rng = tmp_path / "a.npz", np.random.default_rng(0)
+    np.savez_compressed(path, n_atoms=[1, 2], z=[6, 1, 1], pos=np.eye(3))
+    whole = np.frombuffer(path.read_bytes(), np.uint8)
+    refused = 0
+    for _ in range(300):
+        damaged = whole.copy()
+        damaged[rng.integers(len(whole), size=3)] = rng.integers(256, size=3)
+        path.write_bytes(damaged[: rng.choice([len(whole), rng.integers(1, len(whole))])].tobytes())
+        try:
+            open_source(path)
+        except InputError:
+            refused += 1
+    assert refused > 100
+
+
 def test_without_hydrogens(tmp_path, listed, texts):
     made = prepare(_folder(tmp_path / "xyz", texts), listed, tmp_path / "qm9-noh", hydrogens=False)
     data = PackedDataset.open(made.folder)
