@@ -13,12 +13,16 @@ from pathlib import Path, PurePosixPath
 from molgen.errors import InputError
 from molgen.io import xyz
 from molgen.io.records import BadRecord
+from molgen.io.streams import split_lines
 from molgen.structure import Structure
 
 SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".zip")
 XYZ = (".xyz", ".extxyz")
 NOTES = ("", ".txt", ".md")
 """Files that accompany a distribution and hold no structures."""
+
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, RuntimeError, ValueError)
+"""What the libraries raise for damaged archives; the last two for encryption, unknown compression and odd headers."""
 
 Member = tuple[str, bytes]
 
@@ -61,7 +65,7 @@ def archive_structures(path: Path, on_error: Callable[[int, str], None]) -> Iter
 def _records(stem: str, content: bytes) -> Iterator[Structure | BadRecord]:
     if not content.strip():
         yield BadRecord("empty file: no lines")
-    for result in xyz.records(iter(content.decode("utf-8", errors="replace").splitlines())):
+    for result in xyz.records(iter(split_lines(content))):
         if isinstance(result, BadRecord) or result.name in stem:
             yield result if isinstance(result, BadRecord) else result.replace(name=stem)
         else:
@@ -76,7 +80,7 @@ def _members(path: Path) -> Iterator[Member]:
             yield from _zip_members(path)
         else:
             yield from _tar_members(path)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"{path} is truncated, damaged or not the archive its name says: {error or 'it ends too early'}",
             hint="get the file again and compare its checksum with the publisher's",

@@ -90,6 +90,11 @@ def read_lines(path: Path) -> Iterator[str]:
         raise BrokenStreamError(f"unreadable file: {error.strerror or error}") from error
 
 
+def split_lines(content: bytes) -> list[str]:
+    """The lines of a whole file in memory, as :func:`read_lines` gives them."""
+    return content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
 def _open_bytes(path: Path) -> gzip.GzipFile | BufferedReader:
     return gzip.open(path) if is_gzip(path) else path.open("rb")
 
