@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 
+DEVICE_FAILURES = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""Numbers of the operating system's errors that mean that a device takes no more bytes."""
+
 
 class MolgenError(Exception):
     """Base of every error whose message is written for the user.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
 from molgen.cli import convert, data, info, likelihood, publish, relax, report, sample, score, train
-from molgen.errors import MolgenError
+from molgen.errors import DEVICE_FAILURES, MolgenError, OutputError
 
 
 class ErrorHandlingGroup(TyperGroup):
@@ -18,13 +21,17 @@ class ErrorHandlingGroup(TyperGroup):
         try:
             return super().invoke(ctx)
         except MolgenError as error:
-            typer.secho(f"error: {error}", err=True, fg="red")
-            if error.hint:
-                typer.echo(f"  cure: {error.hint}", err=True)
+            _say(error)
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
             raise typer.Exit(130) from error
+
+
+def _say(error: MolgenError) -> None:
+    typer.secho(f"error: {error}", err=True, fg="red")
+    if error.hint:
+        typer.echo(f"  cure: {error.hint}", err=True)
 
 
 app = typer.Typer(
@@ -53,4 +60,14 @@ app.command()(info.info)
 
 def main() -> None:
     """Entry point of the ``molgen`` console script."""
-    app()
+    try:
+        app()
+    except OSError as error:
+        # What commands write to files is an OutputError; only the standard streams, --help included, come to here.
+        if error.errno not in DEVICE_FAILURES:
+            raise
+        failure = OutputError.from_os_error(error, error.filename or "the standard output")
+        with suppress(OSError):  # standard error may be the full one
+            _say(failure)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or Python would fail again, flushing what is left, at exit
+        sys.exit(failure.exit_code)

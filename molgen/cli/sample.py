@@ -31,7 +31,7 @@ def sample(
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
     trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four molecules, .extxyz.")] = None,
     trajectory_every: Annotated[int, typer.Option(min=1, help="Steps between their frames.")] = 10,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file instead of continuing it.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files instead of continuing.")] = False,
 ) -> None:  # fmt: skip
     """Make molecules. The same command again continues where it was interrupted; OUT.json holds the provenance.
 
@@ -42,7 +42,7 @@ def sample(
     from molgen.host_cpu import prepare_cpu
 
     prepare_cpu()
-    from molgen.errors import ConfigError, PartialError
+    from molgen.errors import PartialError
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
     from molgen.sampling.runner import Settings
@@ -50,8 +50,8 @@ def sample(
     from molgen.sampling.trajectory import Trajectory
 
     check_format(out)
-    if trajectory is not None and (trajectory.suffix != ".extxyz" or trajectory == out):
-        raise ConfigError(f"--trajectory {trajectory} is not the name of an .extxyz file of its own")
+    if trajectory is not None:
+        _check_trajectory(trajectory, out, overwrite)
     generator = load(checkpoint, device)
     settings = Settings(steps or generator.default_steps, solver, precision, spacing)
     plan = generator.plan(n, seed, None if atoms is None else parse_atoms(atoms))
@@ -79,6 +79,16 @@ def sample(
         )
     reference = generator.checkpoint.provenance.get("dataset", "qm9")
     typer.echo(f"next: molgen score {out} --reference {reference}", err=True)
+
+
+def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:
+    from molgen.errors import ConfigError, OutputError
+
+    if trajectory.suffix != ".extxyz" or trajectory == out:
+        raise ConfigError(f"--trajectory {trajectory} is not the name of an .extxyz file of its own")
+    # Where OUT exists this continues a run with the same --trajectory, whose file it is; else it is somebody else's.
+    if trajectory.exists() and not out.exists() and not overwrite:
+        raise OutputError(f"{trajectory} exists already", hint="add --overwrite to replace it, or name another file")
 
 
 def _sample_file(generator: Generator, plan: Plan, out: Path, choices: dict[str, Any], overwrite: bool) -> SampleFile:

@@ -175,6 +175,22 @@ def test_trajectory(checkpoint, tmp_path):  # noqa: F811
         np.testing.assert_allclose(frames[4 * k + 3].positions, final[k].positions, atol=0.1)
 
 
+def test_trajectory_of_somebody_else_is_kept(checkpoint, tmp_path):  # noqa: F811
+    out, path = tmp_path / "out.sdf", tmp_path / "path.extxyz"
+    path.write_text("precious\n")
+    command = (checkpoint, "-n", 5, "-o", out, "--trajectory", path, *STEPS)
+    refused = run(*command)
+    assert refused.exit_code == 6
+    assert f"{path} exists already" in refused.stderr
+    assert "--overwrite" in refused.stderr
+    assert path.read_text() == "precious\n"
+    assert not out.exists()
+    assert run(*command, "--overwrite").exit_code == 0
+    assert len(list(io.read(path))) == 4 * 2
+    again = run(*command)  # the same command continues, and there is nothing left to do
+    assert again.exit_code == 0, again.stderr
+
+
 def test_atoms(checkpoint, tmp_path):  # noqa: F811
     out = tmp_path / "out.xyz"
     assert run(checkpoint, "-n", 20, "-o", out, "--atoms", "3-4", *STEPS).exit_code == 0
