@@ -115,10 +115,11 @@ def test_what_is_no_file(tmp_path, reader):
             reader(tmp_path / name)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_file_without_permission(tmp_path):
     io.write(tmp_path / "a.sdf", water())
     (tmp_path / "a.sdf").chmod(0)
+    if os.access(tmp_path / "a.sdf", os.R_OK):
+        pytest.skip("this user may read everything")
     with pytest.raises(InputError, match="Permission denied"):
         io.read(tmp_path / "a.sdf")
     (tmp_path / "locked").mkdir()
