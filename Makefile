@@ -8,10 +8,12 @@ N ?= 200
 
 .PHONY: run test lint env clean
 
-# Samples the shipped EDM, writes an SDF file, scores it against the molecules it was trained on, prints the table.
+# Samples the shipped EDM, writes an SDF file, scores it against the molecules it was trained on, prints the tables and
+# writes a report to open in a browser.
 run: env
 	$(BIN)/molgen sample checkpoints/edm_qm9 -n $(N) --steps 100 --solver dpm_sde --spacing 2 -o out/edm_qm9.sdf --overwrite
-	$(BIN)/molgen score out/edm_qm9.sdf --protocol edm --reference checkpoints/edm_qm9 --out out/edm_qm9_rows.csv --overwrite
+	$(BIN)/molgen score out/edm_qm9.sdf --protocol edm,explicit,xyz2mol,mmff94s --reference checkpoints/edm_qm9 --out out/edm_qm9_rows.csv --overwrite
+	$(BIN)/molgen report out/edm_qm9_rows.csv -o out/edm_qm9_report.html --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

@@ -71,7 +71,7 @@ class Session:
             spec = reference.name if isinstance(reference, Reference) else str(reference)
             sets = [known.describe() for known in self._references.values()]
             described = {"spec": spec, "sets": sets} if sets else None
-        self._summary = Summary(self.protocols, bonds, described)
+        self._summary = Summary(self.protocols, bonds, described, self._references)
 
     def rows(
         self,

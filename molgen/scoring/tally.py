@@ -20,7 +20,7 @@ class Tally:
 
     Args:
         protocol: Whose columns the rows hold as ``protocol.column``.
-        has_reference: Whether novelty is defined.
+        has_reference: Whether the reference is known in the protocol's form of SMILES, so that novelty is defined.
     """
 
     def __init__(self, protocol: Protocol, has_reference: bool) -> None:

@@ -198,3 +198,17 @@ def test_unknown_protocol_names_the_nearest():
     with pytest.raises(ConfigError, match="'emd'") as caught:
         make_protocol("emd")
     assert "edm" in caught.value.hint
+
+
+def test_novelty_is_undefined_where_the_reference_lacks_the_form_of_smiles(dataset, tmp_path):
+    write_hashes(dataset, tmp_path / HASHES_FILE)
+    scores = score([METHANE, ACETYLENE], ["edm", "explicit"], reference=tmp_path)
+    metrics = {name: protocol["metrics"] for name, protocol in scores.summary["protocols"].items()}
+    assert (metrics["edm"]["novelty"]["numerator"], metrics["edm"]["novelty"]["denominator"]) == (1, 2)
+    assert metrics["explicit"]["novelty"] is None
+    assert metrics["explicit"]["valid_unique_novel"] is None
+    assert metrics["explicit"]["uniqueness"]["denominator"] == 2
+    assert [row["explicit.novel"] for row in scores.rows] == [None, None]
+    assert any("graph-1" in note for note in scores.summary["notes"])
+    with pytest.raises(MissingError, match="graph-1"):
+        score([METHANE], "explicit", reference=tmp_path)
