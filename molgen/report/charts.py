@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil, floor, log10
 
 from molgen.report.html import Html, el
@@ -56,7 +57,7 @@ def interval_bar(value: float | None, low: float | None, high: float | None, lab
 
 
 def step_plot(edges: Sequence[float], sample: Sequence[float], reference: Sequence[float], *, label: str) -> Html:
-    """Two histograms over the same bins: the reference as an area, the sample as a line.
+    """Two histograms over the same bins, as densities: the reference as an area, the sample as a line.
 
     Args:
         edges: Bounds of the bins, ascending, shape ``(k + 1,)``.
@@ -64,6 +65,8 @@ def step_plot(edges: Sequence[float], sample: Sequence[float], reference: Sequen
         reference: The same of the reference; empty leaves it out.
         label: What is drawn, in words.
     """
+    widths = [right - left or 1.0 for left, right in pairwise(edges)]
+    sample, reference = ([v / w for v, w in zip(side, widths, strict=False)] for side in (sample, reference))
     top = max([*sample, *reference], default=0.0) or 1.0
     area = el("path", d=_steps(edges, reference, top, closed=True), class_="reference") if reference else None
     kind = "sample" if reference else "bars"
@@ -174,9 +177,8 @@ def _axis(low: float, high: float) -> list[Html]:
     parts = [_line(base)]
     for tick in ticks(low, high):
         x = _x(tick, low, high)
-        anchor = "start" if x < 24 else "end" if x > PLOT[0] - 24 else "middle"
         parts.append(el("line", x1=x, x2=x, y1=base, y2=base + 4, class_="axis"))
-        parts.append(el("text", number(tick), x=x, y=base + 15, text_anchor=anchor))
+        parts.append(el("text", number(tick), x=x, y=base + 15, text_anchor="middle"))
     return parts
 
 

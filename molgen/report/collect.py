@@ -135,7 +135,11 @@ def _note_examples(row: Row, examples: dict[str, dict[str, list[tuple[int, str, 
         if reason := str(row["problem"] or row.get(f"{protocol}.reason") or ""):
             found = kinds.get(reason.partition(": ")[0])
             if found is not None and len(found) < EXAMPLES:
-                found.append((int(row["index"] or 0), str(row["source"] or ""), reason[:EXAMPLE_LENGTH]))
+                found.append((int(row["index"] or 0), str(row["source"] or ""), _cut(reason)))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= EXAMPLE_LENGTH else f"{text[:EXAMPLE_LENGTH]}\u2026"
 
 
 def _apart(best: list[Pick], worst: list[Pick]) -> tuple[list[Pick], list[Pick]]:

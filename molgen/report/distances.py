@@ -22,6 +22,8 @@ EXPLANATION = (
 )
 LEGEND = {"dot": "sample", "floor": "noise floor and below", "control": "bad control"}
 FIGURES = {"reference": "reference", "sample": "sample"}
+FEWEST_BINS = 25
+"""Histograms with fewer bins are drawn as they are; they may count whole numbers."""
 
 
 def verdict(distances: dict[str, Any]) -> str:
@@ -54,10 +56,8 @@ def distributions(part: dict[str, Any] | None) -> Html | None:
     metrics, drawn = part["metrics"], part["histograms"]
     widest = _widest(list(metrics.values()))
     rows = [_row(metric["label"], metric["unit"], metric, widest) for metric in metrics.values()]
-    counted = f"{part['n']:,} structures of the sample"
-    if isinstance(part.get("floor_n"), int):
-        counted += f"; the noise floor is that of {part['floor_n']:,} held-out structures"
     bonds = f" Bonds: {part['bonds']}." if isinstance(part.get("bonds"), str) else ""
+    counted = f"{part['n']:,} structures of the sample.{_split(part)}{bonds}"
     whole = {name: drawn.get(name, {}) for name, metric in metrics.items() if not metric.get("by_type")}
     figures = [
         _figure(metrics[name], metrics[name]["label"], one) for name, kinds in whole.items() for one in kinds.values()
@@ -65,7 +65,8 @@ def distributions(part: dict[str, Any] | None) -> Html | None:
     return section(
         "distributions",
         "Distributions against the reference",
-        el("p", f"{counted}.{bonds} {EXPLANATION}"),
+        el("p", counted),
+        el("p", EXPLANATION),
         table(_head("Distribution"), rows, caption="Distances from the reference", class_="distances"),
         _legend(LEGEND),
         notes(part["notes"]),
@@ -74,6 +75,22 @@ def distributions(part: dict[str, Any] | None) -> Html | None:
         el("div", figures, class_="grid plots"),
         [_typed(metric, drawn.get(name, {})) for name, metric in metrics.items() if metric.get("by_type")],
     )
+
+
+def _split(part: dict[str, Any]) -> str:
+    """Which structures are the reference, the held-out ones and the bad control, as far as the summary says."""
+    facts = part.get("reference") or {}
+    floor, jitter = part.get("floor_n"), facts.get("jitter")
+    known = [f"Reference: {_many(facts.get('structures'))}structures of {facts.get('name') or facts.get('spec')}"]
+    if facts.get("holdout"):
+        known.append(f"held out: {_many(floor)}structures of {facts['holdout']}")
+    if isinstance(jitter, int | float):
+        known.append(f"control: their atoms moved by {number(jitter)} angstrom (standard deviation)")
+    return f" {'; '.join(known)}." if facts else ""
+
+
+def _many(count: Any) -> str:
+    return f"{count:,} " if isinstance(count, int) else ""
 
 
 def _head(first: str) -> tuple[str, ...]:
@@ -152,5 +169,23 @@ def _figure(metric: dict[str, Any], title: str, histogram: dict[str, Any]) -> Ht
     if "categories" in histogram:
         plot = category_plot(histogram["categories"], sample, reference, label=label)
     else:
-        plot = step_plot(histogram["edges"], sample, reference, label=label)
+        count = _count((metric.get("by_type") or {}).get(title, metric), "count")
+        plot = step_plot(*_merged(histogram["edges"], sample, reference, count), label=label)
     return el("figure", el("figcaption", el("b", title), el("span", metric["unit"], class_="meaning")), plot)
+
+
+def _merged(edges: list[float], sample: list[float], reference: list[float], count: int) -> tuple[list[float], ...]:
+    """Neighbouring bins put together until a small sample shows its shape, not its noise: by Rice's rule.
+
+    Args:
+        edges: Shape ``(k + 1,)``.
+        sample: Shape ``(k,)``.
+        reference: Shape ``(k,)``.
+        count: Values of the sample.
+    """
+    k = len(sample)
+    factor = max(1, round(k / max(FEWEST_BINS, 2 * count ** (1 / 3))))
+    starts = range(0, k, factor)
+    sums = [[sum(values[start : start + factor]) for start in starts] for values in (sample, reference)]
+    # The last bin may be narrower; its right edge is the last one.
+    return [*(edges[start] for start in starts), edges[-1]], sums[0], sums[1]

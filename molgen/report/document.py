@@ -34,6 +34,7 @@ SHAPE: dict[str, Any] = {
         }
     },
     "distributions?": {
+        "reference?": {},
         "n": COUNT,
         "notes": [TEXT],
         "metrics": {

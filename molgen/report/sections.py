@@ -51,37 +51,45 @@ def facts(summary: dict[str, Any], rows: str, scored: str, created: str) -> Html
         for name, part in summary["protocols"].items()
     ]
     unreadable = summary["unreadable"]["count"]
-    entries: list[tuple[str, Any]] = [
-        ("Records", f"{n:,}"),
-        ("Could not be read", f"{unreadable:,}" + (f" ({100 * unreadable / n:.2f} %)" if n else "")),
-        ("Sources", el("ul", listed)),
-        ("Protocols", el("ul", protocols)),
-        ("Bonds", f"asked for: {bonds['asked']}; used: {used}"),
-        ("Reference", _reference(summary.get("reference"))),
-        ("Rows", f"{rows}, written {scored} by molgen {summary['molgen']}"),
-        ("Report", created),
-    ]
+    short = {
+        "Records": f"{n:,}",
+        "Could not be read": f"{unreadable:,}" + (f" ({100 * unreadable / n:.2f} %)" if n else ""),
+        "Bonds": f"asked for: {bonds['asked']}; used: {used}",
+        "Rows": f"{rows}, written {scored} by molgen {summary['molgen']}",
+        "Report": created,
+    }
+    wide = {
+        "Sources": el("ul", listed),
+        "Protocols": el("ul", protocols),
+        "Reference": _reference(summary.get("reference")),
+    }
     return section(
         "scored",
         "What was scored",
-        el("dl", [el("div", el("dt", key), el("dd", value)) for key, value in entries], class_="facts"),
+        el("dl", _entries(short), _entries(wide, "wide"), class_="facts"),
         el("p", DENOMINATORS),
         notes(summary["notes"]),
         _unreadable(summary["unreadable"]),
     )
 
 
+def _entries(entries: dict[str, Any], class_: str | None = None) -> list[Html]:
+    return [el("div", el("dt", key), el("dd", value), class_=class_) for key, value in entries.items()]
+
+
 def _reference(reference: dict[str, Any] | None) -> Any:
     if not reference:
         return "none: novelty is not defined"
     sets = [made for made in reference.get("sets") or [] if isinstance(made, dict)]
-    described = [", ".join(f"{key} {_plain(value)}" for key, value in made.items()) for made in sets]
-    spec = el("b", str(reference.get("spec", "")))
-    return [spec, el("ul", [el("li", text) for text in described])] if described else spec
+    return [el("b", str(reference.get("spec", ""))), el("ul", [el("li", _set(made)) for made in sets])]
 
 
-def _plain(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)[:24]
+def _set(made: dict[str, Any]) -> str:
+    """One set of known molecules in words."""
+    words = {"table": "{}", "distinct": "{} different SMILES", "structures": "{} structures", "unusable": "{} unusable"}
+    words |= {"name": "from {}", "fingerprint": "fingerprint {:.16}"}
+    shown = {key: f"{made[key]:,}" if isinstance(made.get(key), int) else str(made.get(key)) for key in words}
+    return ", ".join(text.format(shown[key]) for key, text in words.items() if key in made)
 
 
 def _unreadable(unreadable: dict[str, Any]) -> Html | None:
@@ -127,7 +135,7 @@ def percent(rate: float | None) -> str:
 
 def _rate(name: str, metric: dict[str, Any] | None) -> tuple[Any, ...]:
     if metric is None:
-        return (_words(name), DASH, DASH, DASH, None, "not defined without a reference")
+        return (_words(name), DASH, DASH, DASH, None, el("span", "not defined without a reference", class_="meaning"))
     value, low, high = metric["value"], metric["low"], metric["high"]
     interval = DASH if low is None or high is None else f"{100 * low:.2f} to {percent(high)}"
     return (
@@ -177,7 +185,7 @@ def failures(summary: dict[str, Any], found: Collected) -> Html:
         if rest:
             total = sum(count for _, count in rest)
             rows.append((f"{len(rest):,} other kinds", f"{total:,}", _share(total, summary["n"]), None))
-        caption = f"Records by their first failure, of {summary['n']:,}"
+        caption = f"Records by their first failure under {name}, of {summary['n']:,}"
         head = ("Kind", "Records", "Share of all records", "First examples (record: reason)")
         parts.append(el("article", el("h3", name), table(head, rows, caption=caption, class_="failures")))
     return section("failures", "Why structures fail", parts)

@@ -21,14 +21,14 @@ def test_an_interval_is_drawn_to_scale():
     assert interval_bar(None, None, None, "") is None
 
 
-def test_steps_are_the_bins():
+def test_steps_are_densities_over_the_bins():
     svg = step_plot([0.0, 1.0, 3.0, 4.0], [0.25, 0.5, 0.0], [0.5, 0.25, 0.25], label="x")
     base, inner, width = PLOT[1] - MARGIN["bottom"], PLOT[1] - MARGIN["bottom"] - MARGIN["top"], PLOT[0] - 16
     x = [8 + width * edge / 4 for edge in (0, 1, 3, 4)]
-    top, half = MARGIN["top"], base - inner / 2
+    y = {density: base - inner * density / 0.5 for density in (0.125, 0.25, 0.5)}  # the highest is 0.5
     area, line = re.findall(r'<path d="([^"]*)" class="(?:reference|sample)"', svg)
-    assert line == f"M{x[0]:.1f} {base}V{half:.1f}H{x[1]:.1f}V{top:.1f}H{x[2]:.1f}V{base:.1f}H{x[3]:.1f}V{base}"
-    assert area.startswith(f"M{x[0]:.1f} {base}V{top:.1f}H{x[1]:.1f}V{half:.1f}H{x[2]:.1f}")
+    assert line == f"M{x[0]:.1f} {base}V{y[0.25]:.1f}H{x[1]:.1f}V{y[0.25]:.1f}H{x[2]:.1f}V{base:.1f}H{x[3]:.1f}V{base}"
+    assert area.startswith(f"M{x[0]:.1f} {base}V{y[0.5]:.1f}H{x[1]:.1f}V{y[0.125]:.1f}H{x[2]:.1f}V{y[0.25]:.1f}")
     assert area.endswith("Z")
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from molgen.report.charts import number
-from molgen.report.distances import distributions, verdict
+from molgen.report.distances import _merged, distributions, verdict
 from tests.report.parsed import Page
 from tests.report.scored import distance, summary
 
@@ -62,6 +62,29 @@ def test_tables_print_the_numbers_of_the_summary():
     assert "a note of the distributions" in page.visible
     assert "2.50 % of the sample's values are of types that the reference lacks" in page.visible
     assert len([a for a in page.all("svg") if a["class"] == "plot"]) == 3
+
+
+def test_the_split_is_stated():
+    part = summary()["distributions"]
+    part["reference"] |= {"name": "qm9:train", "structures": 20000, "holdout": "qm9:test", "jitter": 0.1}
+    said = Page(distributions(part)).visible
+    assert "Reference: 20,000 structures of qm9:train; held out: 7 structures of qm9:test; control:" in said
+    assert "0.1 angstrom" in said
+
+
+@pytest.mark.parametrize(("count", "factor"), [(10, 4), (1000, 4), (12_000, 2), (200_000, 1)])
+def test_small_samples_get_wider_bins(count, factor):
+    edges, sample = list(range(101)), [k / 5050 for k in range(1, 101)]
+    merged = _merged(edges, sample, sample[::-1], count)
+    assert merged[0] == [*range(0, 100, factor), 100]
+    for made, given in zip(merged[1:], (sample, sample[::-1]), strict=True):
+        assert made == pytest.approx([sum(given[k : k + factor]) for k in range(0, 100, factor)])
+
+
+def test_few_bins_and_odd_ends_are_kept():
+    assert _merged([0, 1, 2], [0.5, 0.5], [1.0, 0.0], 3) == ([0, 1, 2], [0.5, 0.5], [1.0, 0.0])
+    edges, sample, _ = _merged(list(range(52)), [1.0] * 51, [0.0] * 51, 0)
+    assert (edges[-2:], sample[-1], sum(sample)) == ([50, 51], 1.0, 51.0)
 
 
 def test_nothing_without_distributions():

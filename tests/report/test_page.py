@@ -89,8 +89,9 @@ def test_rates_and_quantities_are_those_of_the_summary(page):
 
 
 def test_failures_are_counted_with_examples(page):
-    table = page.tables["Records by their first failure, of 8"]
-    assert [row[:2] for row in table[1:]] == [["no result", "1"], ["timeout", "1"], ["unreadable", "1"]]  # mmff94s
+    edm, energies = (page.tables[f"Records by their first failure under {name}, of 8"] for name in ("edm", "mmff94s"))
+    assert [row[:2] for row in edm[1:]] == [["unstable", "2"], ["sanitisation", "1"], ["unreadable", "1"]]
+    assert [row[:2] for row in energies[1:]] == [["no result", "1"], ["timeout", "1"], ["unreadable", "1"]]
     assert "unstable: atom 0 C has valence 3, allowed 4" in page.visible
     assert page.tables["All of them"][1][0] == "7"
 
@@ -105,7 +106,7 @@ def test_failures_are_counted_with_examples(page):
         "a note of the protocol",
         "a note of the distributions",
         "1 (12.50 %)",  # could not be read
-        "distinct 98,052",
+        "edm-lookup-1, 98,052 different SMILES, from qm9",
         "Every rate is printed with its numerator and denominator",
         "asked for: auto; used: lookup (7)",
         "rows.csv, written",
