@@ -47,7 +47,7 @@ def score(
     dask: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Work on this dask scheduler's workers, tcp://HOST:PORT.")
     ] = None,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per structure and protocol.")] = 60.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Processor seconds per structure and protocol.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out instead of continuing it.")] = False,
 ) -> None:  # fmt: skip
     """Score molecules from any generator: every rate with its counts and 95 % interval, every failure with its reason.

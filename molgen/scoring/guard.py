@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from typing import Any
 
 from molgen.errors import MolgenError
 
+WALL_FACTOR = 5
+"""A child that gets less than its share of a busy machine has this many times the limit on the clock."""
 START_SECONDS = 300.0
 """Time for the child to import what it needs; a busy file system may take a minute."""
 _PR_SET_PDEATHSIG = 1
@@ -44,7 +47,8 @@ class Guard:
     Args:
         factory: Called once in the child, without arguments; returns the function of one item. Both it and the items
             can be pickled; what the factory raises is raised by ``map``.
-        timeout: Seconds per item.
+        timeout: Seconds per item, of the child's own processor time where the system tells it (Linux), so that a busy
+            machine loses nothing; in any case at most ``WALL_FACTOR`` times as many on the clock.
     """
 
     def __init__(self, factory: Callable[[], Callable[[Any], Any]], timeout: float) -> None:
@@ -80,15 +84,25 @@ class Guard:
         self._child = self._link = None
 
     def _answer(self, link: Connection) -> Any:
+        assert self._child is not None
+        used, began = _processor_seconds(self._child.pid), time.monotonic()
         try:
-            if not link.poll(self.timeout):
-                return Lost(f"timeout: no result within {self.timeout:g} s")
+            while not link.poll(max(0.0, left := self._left(used, began))):
+                if left <= 0:
+                    return Lost(f"timeout: no result within {self.timeout:g} s")
             return link.recv()
         except (EOFError, OSError):
-            assert self._child is not None
             code = self._child.wait()
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
             return Lost(f"crash: the process ended with {name}")
+
+    def _left(self, used: float | None, began: float) -> float:
+        """Seconds for which the child may still go on, at the least."""
+        assert self._child is not None
+        elapsed = time.monotonic() - began
+        now = _processor_seconds(self._child.pid)
+        spent = elapsed if used is None or now is None else now - used
+        return min(self.timeout - spent, WALL_FACTOR * self.timeout - elapsed)
 
     def _started(self) -> Connection:
         if self._child is not None and self._child.poll() is None and self._link is not None:
@@ -138,6 +152,15 @@ def serve(descriptor: int) -> None:
                 except Exception as error:
                     answer = RuntimeError(f"{type(error).__name__}: {error}")  # the exception itself may not pickle
                 link.send(answer)
+
+
+def _processor_seconds(pid: int) -> float | None:
+    """Processor time that a process has used; None where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _paths() -> list[str]:

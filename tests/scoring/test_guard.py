@@ -15,7 +15,11 @@ def behave(item):
     """The child's function; what it does is its argument."""
     kind, value = item
     if kind == "hang":
-        time.sleep(60)
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            pass
+    elif kind == "sleep":
+        time.sleep(value)
     elif kind == "crash":
         ctypes.string_at(0)
     elif kind == "exit":
@@ -58,6 +62,15 @@ def test_every_item_gets_its_answer_in_order_whatever_happens_to_the_others(guar
     assert isinstance(answers[5], RuntimeError)
     assert str(answers[5]) == "ValueError: words"
     assert answers[6:] == [4, 5]
+
+
+def test_waiting_is_not_the_items_fault_up_to_a_limit(guard):
+    """As on a busy machine: two seconds pass, but no processor time is used."""
+    assert list(guard.map([("sleep", 2.0), ("sleep", 60.0), ("ok", 1)])) == [
+        2.0,
+        Lost("timeout: no result within 1 s"),
+        1,
+    ]
 
 
 def test_one_child_serves_many_calls_and_a_dead_one_is_replaced(guard):
