@@ -35,7 +35,9 @@ def report(
         raise ConfigError(f"--out {out} is one of the files that are read", hint="give the report another name")
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists already", hint="add --overwrite to replace it, or name another file")
+    from molgen.cli.progress import progress_bar
     from molgen.report.page import write_report
 
-    write_report(rows, out, structures=structures or (), title=title, molecules=gallery)
+    with progress_bar("reading", "rows") as progress:
+        write_report(rows, out, structures=structures or (), title=title, molecules=gallery, progress=progress)
     typer.echo(f"{out}: {out.stat().st_size / 1e6:.1f} MB, opens in any browser without a network", err=True)

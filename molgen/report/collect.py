@@ -52,6 +52,7 @@ class Collected:
     Attributes:
         checks: Columns that count as checks in the order of the gallery.
         energy: Column that breaks ties between molecules; empty without one.
+        energy_unit: Unit of the quantity of that name.
         best: Most checks passed first.
         worst: Fewest checks passed first.
         examples: Protocol -> kind of failure -> first records with it, as (index, source, reason).
@@ -60,6 +61,7 @@ class Collected:
 
     checks: list[str]
     energy: str
+    energy_unit: str = ""
     best: list[Pick] = field(default_factory=list)
     worst: list[Pick] = field(default_factory=list)
     examples: dict[str, dict[str, list[tuple[int, str, str]]]] = field(default_factory=dict)
@@ -97,6 +99,9 @@ def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Colle
     copies = [c for c in kinds if c.endswith(".unique")]
     energies = [c for c, kind in kinds.items() if kind == "float" and c.rpartition(".")[2] == ENERGY]
     found = Collected(checks, energies[0] if energies else "")
+    if energies:
+        quantity = summary["protocols"][energies[0].rpartition(".")[0]]["metrics"].get(ENERGY) or {}
+        found.energy_unit = quantity.get("unit", "")
     found.histograms = {c: Histogram() for c, kind in kinds.items() if kind == "float"}
     found.examples = {name: {kind: [] for kind in part["failures"]} for name, part in summary["protocols"].items()}
     best, worst = _Smallest((gallery + 1) // 2), _Smallest((gallery + 1) // 2)

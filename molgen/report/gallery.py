@@ -42,6 +42,7 @@ def gallery(summary: dict[str, Any], found: Collected, files: Sequence[str]) -> 
         "molecules",
         "Best and worst molecules",
         el("p", _order(summary, found)),
+        _checks(found),
         notes(remarks),
         _cards("Best", found.best, found, drawings),
         _cards("Worst", found.worst, found, drawings) if found.worst else no_worst,
@@ -59,8 +60,17 @@ def _order(summary: dict[str, Any], found: Collected) -> str:
         f"Best: molecules that pass most of the {len(found.checks)} checks{then}, then by place in the file. Worst: "
         "those that pass fewest, in the opposite order. A check that is not applicable is not passed. Copies of a "
         "molecule (not unique) and records that could not be read are left out. Small numbers in a drawing are atoms "
-        f"that a reason names. The checks: {', '.join(found.checks)}."
+        "that a reason names."
     )
+
+
+def _checks(found: Collected) -> Html:
+    by_protocol: dict[str, list[str]] = {}
+    for check in found.checks:
+        protocol, _, name = check.rpartition(".")
+        by_protocol.setdefault(protocol, []).append(name.replace("_", " "))
+    items = [el("li", el("b", protocol), f": {', '.join(names)}") for protocol, names in by_protocol.items()]
+    return el("details", el("summary", f"The {len(found.checks)} checks"), el("ul", items))
 
 
 def _cards(title: str, picks: Sequence[Pick], found: Collected, drawings: Mapping[int, Drawn]) -> Html:
@@ -75,7 +85,7 @@ def _card(pick: Pick, found: Collected, drawn: Drawn) -> Html:
     state = "good" if pick.passed == total else "bad" if pick.failed else "fair"
     facts = [
         el("p", el("span", f"{pick.passed} of {total} checks passed", class_=f"verdict {state}"), f"{failed}{unknown}"),
-        el("p", f"{found.energy.replace('_', ' ')} {number(pick.energy)}") if pick.energy is not None else None,
+        el("p", _energy(pick, found)) if pick.energy is not None else None,
         [el("p", el("b", protocol), f": {reason}", class_="reason") for protocol, reason in _reasons(pick)],
         el("p", el("code", smiles), class_="smiles", title=smiles) if smiles else None,
     ]
@@ -83,6 +93,11 @@ def _card(pick: Pick, found: Collected, drawn: Drawn) -> Html:
     view = el("a", "View in 3D", href=f"#molecule={pick.index}", class_="view") if drawn.structure is not None else None
     head = el("header", el("b", _title(pick)), el("span", _origin(pick), class_="meaning"))
     return el("article", head, Html(drawn.svg) or undrawn, facts, view, class_="card", id=f"record-{pick.index}")
+
+
+def _energy(pick: Pick, found: Collected) -> str:
+    protocol, _, column = found.energy.rpartition(".")
+    return f"{protocol}: {column.replace('_', ' ')} {number(pick.energy)} {found.energy_unit}".rstrip()
 
 
 def _title(pick: Pick) -> str:
@@ -98,7 +113,10 @@ def _origin(pick: Pick) -> str:
 
 
 def _smiles(pick: Pick) -> str:
-    return next((str(value) for key, value in pick.row.items() if key.endswith(".smiles") and value), "")
+    """The shortest, that is the one with implicit hydrogens where there are several."""
+    return min(
+        (str(value) for key, value in pick.row.items() if key.endswith(".smiles") and value), key=len, default=""
+    )
 
 
 def _reasons(pick: Pick) -> list[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -18,14 +18,23 @@ from molgen.report.gallery import gallery
 from molgen.report.html import Html, el
 from molgen.report.rows import read_rows
 from molgen.report.sections import facts, failures, histograms, rates
+from molgen.scoring.protocol import Row
 
+Progress = Callable[[int, int | None], None]
 GALLERY = 24
+ROWS_BETWEEN_REPORTS = 1000
 VIEWER = "3Dmol-min.js"
 TIME = "%Y-%m-%d %H:%M UTC"
 
 
 def write_report(
-    rows: Path, out: Path, *, structures: Sequence[str] = (), title: str = "", molecules: int = GALLERY
+    rows: Path,
+    out: Path,
+    *,
+    structures: Sequence[str] = (),
+    title: str = "",
+    molecules: int = GALLERY,
+    progress: Progress | None = None,
 ) -> None:
     """Make a report of a scoring.
 
@@ -35,6 +44,7 @@ def write_report(
         structures: Files with the structures, in place of the sources that the rows name.
         title: Heading; by default the sources.
         molecules: Size of the gallery.
+        progress: Called now and then with (rows read, all rows).
 
     Raises:
         InputError: Rows or summary are missing or damaged.
@@ -42,7 +52,7 @@ def write_report(
         OutputError: ``out`` cannot be written.
     """
     summary = load_summary(rows)
-    page = _page(rows, summary, structures, title, molecules)
+    page = _page(rows, summary, structures, title, molecules, progress)
     partial = out.with_name(f".partial.{out.name}")
     try:
         partial.write_text(page, encoding="utf-8", errors="replace")
@@ -52,8 +62,16 @@ def write_report(
         raise OutputError.from_os_error(error, out) from error
 
 
-def _page(rows: Path, summary: dict[str, Any], structures: Sequence[str], title: str, molecules: int) -> str:
-    found = collect(read_rows(rows, summary), summary, molecules)
+def _page(
+    rows: Path,
+    summary: dict[str, Any],
+    structures: Sequence[str],
+    title: str,
+    molecules: int,
+    progress: Progress | None,
+) -> str:
+    table = read_rows(rows, summary)
+    found = collect(table if progress is None else _counted(table, summary["n"], progress), summary, molecules)
     scored = datetime.fromtimestamp(rows.stat().st_mtime, UTC).strftime(TIME)
     sections: dict[str, Html | None] = {
         "What was scored": facts(summary, rows.name, scored, datetime.now(UTC).strftime(TIME)),
@@ -75,6 +93,13 @@ def _page(rows: Path, summary: dict[str, Any], structures: Sequence[str], title:
     ]
     scripts = [_asset(VIEWER), _asset("report.js")] if "Molecules" in there else []
     return _document(heading, body, scripts)
+
+
+def _counted(table: Iterator[Row], n: int, progress: Progress) -> Iterator[Row]:
+    for done, row in enumerate(table, 1):
+        yield row
+        if done % ROWS_BETWEEN_REPORTS == 0 or done == n:
+            progress(done, n)
 
 
 def _document(heading: str, body: Sequence[Any], scripts: Sequence[str]) -> str:

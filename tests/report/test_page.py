@@ -113,6 +113,8 @@ def test_failures_are_counted_with_examples(page):
         "5 structures",
         "energy gain (meaning of energy_gain)",
         "0 of 3 checks passed",
+        "mmff94s: energy gain 0.25 kcal/mol",
+        "edm: valid, molecule stable",
         "No drawing",
     ],
 )
@@ -205,6 +207,14 @@ def test_an_empty_scoring_and_no_gallery_make_a_page(tmp_path):
     assert made.all("dialog") == []
     write_report(write_scored(tmp_path), tmp_path / "r.html", molecules=0)
     assert "Best and worst" not in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_progress_is_reported(tmp_path):
+    calls = []
+    write_report(
+        write_scored(tmp_path), tmp_path / "r.html", molecules=0, progress=lambda done, n: calls.append((done, n))
+    )
+    assert calls == [(8, 8)]
 
 
 def test_a_page_that_cannot_be_written_leaves_nothing(tmp_path):
