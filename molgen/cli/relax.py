@@ -26,7 +26,7 @@ def relax(
         str, typer.Option(help="auto (the file's, else lookup), file, lookup, xyz2mol or openbabel.")
     ] = "auto",
     workers: Annotated[int, typer.Option(min=-1, help="Processes; -1 for one per core.")] = 1,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds per molecule.")] = 600.0,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Processor seconds per molecule.")] = 600.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT, and begin anew.")] = False,
 ) -> None:  # fmt: skip

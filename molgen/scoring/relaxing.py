@@ -26,7 +26,7 @@ class RelaxWork:
         calculator: Name of the potential.
         settings: When a relaxation ends.
         bonds: Bond source.
-        timeout: Seconds per structure.
+        timeout: Processor seconds per structure.
     """
 
     calculator: str

@@ -52,7 +52,7 @@ class Failing(Spring):
 
 
 class Dangerous(Spring):
-    """Ends the process for hydrogen fluoride and hangs for hydrogen chloride."""
+    """Ends the process for hydrogen fluoride, sleeps for hydrogen chloride and runs for ever for hydrogen bromide."""
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
         super().calculate(atoms, properties, system_changes)
@@ -61,6 +61,8 @@ class Dangerous(Spring):
             os._exit(7)
         if 17 in self.atoms.numbers:
             time.sleep(600)
+        while 35 in self.atoms.numbers:
+            pass
 
 
 def spring():
