@@ -30,6 +30,6 @@ score qm9_test_slow posebusters,mmff94s "$out/qm9_test_1000.extxyz" --bonds xyz2
 score samples_slow posebusters,mmff94s "$out/samples_1000.sdf"
 score drugs_slow posebusters,mmff94s "$out/drugs_300.extxyz" --bonds xyz2mol
 for name in qm9_test_1000.extxyz samples_1000.sdf drugs_300.extxyz; do
-  part "$out/$name" 100 "$out/xtb_${name/_*/}.${name##*.}"
+  part "$out/$name" "$([ "${name/_*/}" = drugs ] && echo 20 || echo 100)" "$out/xtb_${name/_*/}.${name##*.}"
   score "xtb_${name/_*/}" gfn2-xtb "$out/xtb_${name/_*/}.${name##*.}" --bonds "$([ "${name##*.}" = sdf ] && echo auto || echo xyz2mol)" --timeout 300
 done
