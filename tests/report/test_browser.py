@@ -1,6 +1,8 @@
 """The report in headless Chromium: it renders, its console stays empty, it asks the network for nothing."""
 
 import re
+from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 
@@ -58,3 +60,41 @@ def test_without_webgl_the_view_says_so(report, tmp_path):
     seen = chromium.visit(f"{report}#molecule=2", tmp_path, chromium.NO_WEBGL)
     assert seen.requests == []
     assert ">This browser has no WebGL, which 3D views need.</div>" in seen.dom
+
+
+CLICKS = """<script>
+addEventListener("load", () => setTimeout(() => {
+  const at = () => document.getElementById("viewer-title").textContent;
+  const press = (key) => document.querySelector("dialog").dispatchEvent(new KeyboardEvent("keydown", { key }));
+  const said = [];
+  document.querySelector("a.view").click();
+  setTimeout(() => {
+    said.push(at(), location.hash);
+    document.getElementById("numbers").click();
+    document.getElementById("spin").click();
+    document.getElementById("next").click();
+    said.push(at(), location.hash);
+    press("ArrowLeft");
+    press("ArrowLeft");
+    said.push(at());
+    document.getElementById("close").click();
+    setTimeout(() => {
+      said.push(location.hash, document.querySelector("dialog").open, document.querySelectorAll("canvas").length);
+      document.title = said.join("|");
+    }, 100);
+  }, 100);
+}, 100));
+</script>"""
+
+
+def test_views_follow_one_another_in_one_canvas(report, tmp_path):
+    text = Path(unquote(urlparse(report).path)).read_text(encoding="utf-8")
+    without_policy = re.sub('<meta http-equiv="Content-Security-Policy"[^>]*>', "", text)  # it forbids other scripts
+    clicked = without_policy.replace("</body>", f"{CLICKS}</body>")
+    (tmp_path / "clicked.html").write_text(clicked, encoding="utf-8")
+    seen = chromium.visit((tmp_path / "clicked.html").as_uri(), tmp_path)
+    assert seen.console == []
+    title = re.search("<title>(.*?)</title>", seen.dom)[1]
+    # Benzene comes first, then methane, and before the first the last; closing clears the address.
+    first, second, last = "Record 1 C6H6|#molecule=1", "Record 0 CH4|#molecule=0", "Record 2 CH3"
+    assert title == f"{first}|{second}|{last}||false|1"

@@ -81,6 +81,11 @@
     if (!dialog.open) dialog.showModal();
   }
 
+  function leave() {
+    if (viewer) viewer.spin(false);
+    if (location.hash.startsWith("#molecule=")) history.replaceState(null, "", location.pathname + location.search);
+  }
+
   // The address follows the view without an entry in the history for each.
   function go(by) {
     const next = molecules[(place + by + molecules.length) % molecules.length];
@@ -101,7 +106,10 @@
 
   element("previous").addEventListener("click", () => go(-1));
   element("next").addEventListener("click", () => go(1));
-  element("close").addEventListener("click", () => dialog.close());
+  element("close").addEventListener("click", () => {
+    dialog.close();
+    leave();
+  });
   element("spin").addEventListener("change", spin);
   element("numbers").addEventListener("change", () => {
     if (!viewer) return;
@@ -112,10 +120,7 @@
     if (event.key === "ArrowLeft") go(-1);
     if (event.key === "ArrowRight") go(1);
   });
-  dialog.addEventListener("close", () => {
-    if (viewer) viewer.spin(false);
-    if (location.hash.startsWith("#molecule=")) history.replaceState(null, "", location.pathname + location.search);
-  });
+  dialog.addEventListener("close", leave); // by the Escape key
   window.addEventListener("hashchange", route);
   route();
 })();
