@@ -21,15 +21,15 @@ part() { [ -f "$3" ] || .venv/bin/python scripts/draw_structures.py "$1" -n "$2"
 
 part qm9:test 1000 "$out/qm9_test_1000.extxyz"
 part "$1" 1000 "$out/samples_1000.sdf"
-part "$2" 300 "$out/drugs_300.extxyz"
+part "$2" 50 "$out/drugs_50.extxyz"
 score qm9_test "$GRAPH" qm9:test --reference qm9 --distributions
 score samples "$GRAPH" "$1" --reference qm9 --distributions
 score qm9_test_xyz2mol explicit,explicit-legacy qm9:test --bonds xyz2mol
 score drugs "$GRAPH" "$2" --bonds xyz2mol
 score qm9_test_slow posebusters,mmff94s "$out/qm9_test_1000.extxyz" --bonds xyz2mol
 score samples_slow posebusters,mmff94s "$out/samples_1000.sdf"
-score drugs_slow posebusters,mmff94s "$out/drugs_300.extxyz" --bonds xyz2mol
-for name in qm9_test_1000.extxyz samples_1000.sdf drugs_300.extxyz; do
+score drugs_slow posebusters,mmff94s "$out/drugs_50.extxyz" --bonds xyz2mol
+for name in qm9_test_1000.extxyz samples_1000.sdf drugs_50.extxyz; do
   part "$out/$name" "$([ "${name/_*/}" = drugs ] && echo 20 || echo 100)" "$out/xtb_${name/_*/}.${name##*.}"
   score "xtb_${name/_*/}" gfn2-xtb "$out/xtb_${name/_*/}.${name##*.}" --bonds "$([ "${name##*.}" = sdf ] && echo auto || echo xyz2mol)" --timeout 300
 done
