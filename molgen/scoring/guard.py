@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from molgen.errors import MolgenError
 
 WALL_FACTOR = 5
 """A child that gets less than its share of a busy machine has this many times the limit on the clock."""
+POLL_SECONDS = 60.0
 START_SECONDS = 300.0
 """Time for the child to import what it needs; a busy file system may take a minute."""
 _PR_SET_PDEATHSIG = 1
@@ -62,17 +64,22 @@ class Guard:
         An exception that the function raises comes back as a RuntimeError of its words; it is not raised.
         """
         done = 0
-        while done < len(items):
-            link = self._started()
-            with suppress(OSError):  # a child that dies while it is spoken to is noticed below
-                link.send(list(items[done:]))
+        try:
             while done < len(items):
-                answer = self._answer(link)
-                yield answer
-                done += 1
-                if isinstance(answer, Lost):
-                    self.close()
-                    break
+                link = self._started()
+                with suppress(OSError):  # a child that dies while it is spoken to is noticed below
+                    link.send(list(items[done:]))
+                while done < len(items):
+                    answer = self._answer(link)
+                    done += 1
+                    if isinstance(answer, Lost):
+                        self.close()
+                        yield answer
+                        break
+                    yield answer
+        finally:
+            if done < len(items):  # abandoned: answers still on their way must not reach the next call
+                self.close()
 
     def close(self) -> None:
         """End the child; the next ``map`` starts another."""
@@ -87,9 +94,9 @@ class Guard:
         assert self._child is not None
         used, began = _processor_seconds(self._child.pid), time.monotonic()
         try:
-            while not link.poll(max(0.0, left := self._left(used, began))):
+            while not link.poll(min(POLL_SECONDS, max(0.0, left := self._left(used, began)))):
                 if left <= 0:
-                    return Lost(f"timeout: no result within {self.timeout:g} s")
+                    return Lost(f"timeout: no result within {self.timeout:g} s of processor time")
             return link.recv()
         except (EOFError, OSError):
             code = self._child.wait()
@@ -109,9 +116,9 @@ class Guard:
             return self._link
         self.close()
         ours, theirs = socket.socketpair()
-        environment = {"OMP_NUM_THREADS": "1", **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _paths()))}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, _paths()))}
         self._child = subprocess.Popen(
-            [sys.executable, "-c", f"from molgen.scoring.guard import serve; serve({theirs.fileno()})"],
+            [sys.executable, "-P", "-c", f"from molgen.scoring.guard import serve; serve({theirs.fileno()})"],
             pass_fds=(theirs.fileno(),),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -132,6 +139,19 @@ class Guard:
                 raise problem
             raise MolgenError(f"a worker process could not start: {problem}") from problem
         return link
+
+
+_local = threading.local()
+
+
+def thread_guard(factory: Callable[[], Callable[[Any], Any]], timeout: float) -> Guard:
+    """This thread's child process for an equal factory and limit; kept from call to call, one at a time."""
+    kept: tuple[Any, Guard] | None = getattr(_local, "guard", None)
+    if kept is None or kept[0] != (factory, timeout):
+        if kept is not None:
+            kept[1].close()
+        _local.guard = kept = ((factory, timeout), Guard(factory, timeout))
+    return kept[1]
 
 
 def serve(descriptor: int) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from molgen.chemistry.perception import check_source
 from molgen.chemistry.potentials import Potential, Settings, make_potential
 from molgen.chemistry.relaxation import Relaxation, relax
-from molgen.scoring.guard import Guard, Lost
+from molgen.scoring.guard import Lost, thread_guard
 from molgen.scoring.records import Chunk, Record, in_chunks
 from molgen.scoring.workers import ordered_map
 from molgen.structure import Structure
@@ -84,7 +83,7 @@ class _RelaxChunk:
     work: RelaxWork
 
     def __call__(self, chunk: Chunk) -> list[tuple[int, Relaxation | str]]:
-        answers = _guard(self.work).map([s for s in chunk.structures if s is not None])
+        answers = thread_guard(self.work, self.work.timeout).map([s for s in chunk.structures if s is not None])
         done: list[tuple[int, Relaxation | str]] = []
         for index, (record, structure) in enumerate(zip(chunk.records, chunk.structures, strict=True), chunk.start):
             if structure is None:
@@ -97,16 +96,3 @@ class _RelaxChunk:
                 answer = Relaxation(structure, f"error: {answer}")
             done.append((index, answer))
         return done
-
-
-_local = threading.local()
-
-
-def _guard(work: RelaxWork) -> Guard:
-    """This thread's child process; kept from chunk to chunk."""
-    kept: tuple[RelaxWork, Guard] | None = getattr(_local, "guard", None)
-    if kept is None or kept[0] != work:
-        if kept is not None:
-            kept[1].close()
-        _local.guard = kept = (work, Guard(work, work.timeout))
-    return kept[1]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from typing import Any
 
 from molgen.elements import hill_formula
-from molgen.scoring.guard import Guard, Lost
+from molgen.scoring.guard import Lost, thread_guard
 from molgen.scoring.protocol import ChunkProtocol, Protocol, Row
 from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Chunk
@@ -112,7 +111,11 @@ class ScoreChunk:
         sums = _empty_sums() if self.work.distributions else None
         readable = [(k, s) for k, s in enumerate(chunk.structures) if s is not None]
         steps = [(k, s, name) for k, s in readable for name in names]
-        answers = _guard(self.work).map([(s, name) for _, s, name in steps]) if steps else iter(())
+        answers = (
+            thread_guard(_Factory(self.work), self.work.timeout).map([(s, name) for _, s, name in steps])
+            if steps
+            else iter(())
+        )
         for (k, _, name), answer in zip(steps, answers, strict=True):
             if name == FEATURES:
                 _add_features(sums, answer)
@@ -161,16 +164,3 @@ def _add_features(sums: Any, answer: Any) -> None:
         sums.add(answer[0])
     else:
         sums.add_lost()
-
-
-_local = threading.local()
-
-
-def _guard(work: Work) -> Guard:
-    """This thread's child process for ``work``; kept from chunk to chunk."""
-    kept: tuple[Work, Guard] | None = getattr(_local, "guard", None)
-    if kept is None or kept[0] != work:
-        if kept is not None:
-            kept[1].close()
-        _local.guard = kept = (work, Guard(_Factory(work), work.timeout))
-    return kept[1]

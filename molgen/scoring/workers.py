@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from itertools import islice
 from typing import Any, TypeVar
 
 from molgen.errors import InputError, MissingError
 
+WINDOW = 8
+"""Items per worker that are handed out before all their results are taken; joblib itself would read without end."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -15,7 +18,7 @@ Result = TypeVar("Result")
 def ordered_map(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int = 1, dask: str | None = None
 ) -> Iterator[Result]:
-    """``function`` of every item, in order; only about two items per worker are in flight.
+    """``function`` of every item, in order; at most ``WINDOW`` items per worker are in memory.
 
     Args:
         function: One that joblib can send to another process.
@@ -30,25 +33,36 @@ def ordered_map(
     if workers == 1 and dask is None:
         yield from map(function, items)
         return
-    from joblib import Parallel, delayed, parallel_config
+    from joblib import Parallel, delayed, effective_n_jobs, parallel_config
 
-    broken: list[BaseException] = []
-
-    def tasks() -> Iterator[Any]:
-        try:
-            yield from (delayed(function)(item) for item in items)
-        except Exception as error:  # raised in joblib's own thread it would be lost; raised again below
-            broken.append(error)
-
+    stream = iter(items)
     with ExitStack() as stack:
         if dask is not None:
             client = stack.enter_context(_client(dask))
             stack.enter_context(parallel_config(backend="dask", client=client, wait_for_workers_timeout=30))
             workers = -1
-        pool = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="2*n_jobs", max_nbytes=None, batch_size=1)
-        yield from pool(tasks())
-    if broken:
-        raise broken[0]
+        pool = Parallel(n_jobs=workers, return_as="generator", pre_dispatch="all", max_nbytes=None, batch_size=1)
+        stack.enter_context(pool)
+        size = WINDOW * max(1, effective_n_jobs(workers))
+        broken: Exception | None = None
+        while broken is None:
+            window, broken = _taken(stream, size)
+            if not window:
+                break
+            yield from pool(delayed(function)(item) for item in window)
+    if broken is not None:
+        raise broken
+
+
+def _taken(stream: Iterator[Item], size: int) -> tuple[list[Item], Exception | None]:
+    """The next items, and what the stream raised behind them: those before it are still worth their work."""
+    window: list[Item] = []
+    try:
+        for item in islice(stream, size):
+            window.append(item)
+    except Exception as error:
+        return window, error
+    return window, None
 
 
 def _client(address: str) -> Any:

@@ -57,7 +57,7 @@ def test_every_item_gets_its_answer_in_order_whatever_happens_to_the_others(guar
     assert answers[0] == 1
     assert answers[1] == Lost("crash: the process ended with SIGSEGV")
     assert answers[2] == 2
-    assert answers[3] == Lost("timeout: no result within 1 s")
+    assert answers[3] == Lost("timeout: no result within 1 s of processor time")
     assert answers[4] == Lost("crash: the process ended with exit code 3")
     assert isinstance(answers[5], RuntimeError)
     assert str(answers[5]) == "ValueError: words"
@@ -68,7 +68,7 @@ def test_waiting_is_not_the_items_fault_up_to_a_limit(guard):
     """As on a busy machine: two seconds pass, but no processor time is used."""
     assert list(guard.map([("sleep", 2.0), ("sleep", 60.0), ("ok", 1)])) == [
         2.0,
-        Lost("timeout: no result within 1 s"),
+        Lost("timeout: no result within 1 s of processor time"),
         1,
     ]
 
@@ -80,6 +80,19 @@ def test_one_child_serves_many_calls_and_a_dead_one_is_replaced(guard):
     (third,) = guard.map([("pid", 0)])
     assert isinstance(third, int | Lost)
     assert list(guard.map([("ok", 1)])) == [1]
+
+
+def test_answers_of_an_abandoned_call_do_not_reach_the_next(guard):
+    answers = guard.map([("ok", "old")] * 5)
+    assert next(answers) == "old"
+    answers.close()
+    assert list(guard.map([("ok", 1), ("ok", 2)])) == [1, 2]
+
+
+def test_no_limit_at_all():
+    guard = Guard(factory, timeout=float("inf"))
+    assert list(guard.map([("ok", 1)])) == [1]
+    guard.close()
 
 
 def test_large_items_and_answers(guard):

@@ -42,7 +42,7 @@ def test_the_rest_is_scored(monkeypatch):
     scores = score([METHANE, AMMONIA, ACETYLENE, CARBON_DIOXIDE, METHANE], ["explicit", "xyz2mol"], timeout=1.0)
     assert [row["explicit.reason"] for row in scores.rows] == [
         "",
-        "timeout: no result within 1 s",
+        "timeout: no result within 1 s of processor time",
         "crash: the process ended with exit code 1",
         "error: KeyError: 'no such thing'",
         "",
