@@ -56,21 +56,25 @@ def score(
 
     Example: molgen score out.sdf --protocol edm,explicit --reference qm9 --out rows.csv
     """
+    import signal
+
     from molgen.cli.progress import progress_bar
     from molgen.errors import PartialError
-    from molgen.scoring.records import read_records
+    from molgen.scoring.records import first_structure, read_records
     from molgen.scoring.session import Session, open_distributions
     from molgen.scoring.summary import to_json
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, worker processes included
     _check_out(out, [*files, *([] if reference is None else [reference])])
+    fingerprints = [_fingerprint(file) for file in files]  # a file that is not there is noticed before the work
     names = [name.strip() for name in protocol.split(",")]
     Session(names, bonds=bonds)  # errors of the options before minutes of work
     with progress_bar("reference", "molecules") as progress:
-        first = next(read_records(files), None)
         target = None
         if distributions:
+            first = first_structure(read_records(files))
             target = open_distributions(reference, bonds, first, workers=workers, progress=progress)
         session = Session(
             names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
@@ -81,7 +85,7 @@ def score(
             for _ in rows(read_records(files), workers=workers, dask=dask, progress=progress):
                 pass
         else:
-            settings = {"files": [_fingerprint(file) for file in files], "reference": reference} | session.settings
+            settings = {"files": fingerprints, "reference": reference} | session.settings
             from molgen.scoring.rows_file import RowsFile, column_kinds
 
             with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
@@ -89,10 +93,10 @@ def score(
     summary = session.summary()
     typer.echo(to_json(summary.to_dict()) if as_json else summary.to_text())
     if summary.unreadable:
-        first = summary.first_unreadable[0]
+        example = summary.first_unreadable[0]
         raise PartialError(
             f"{summary.unreadable} of {summary.n} records could not be scored and count as failures; the first: "
-            f"{first['source']}, {first['reason']}",
+            f"{example['source']}, {example['reason']}",
             hint="--out FILE.csv lists every record with its reason",
         )
 
@@ -113,6 +117,7 @@ def _fill(table: RowsFile, session: Session, files: list[str], workers: int, das
         for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
             table.write(row)
     except KeyboardInterrupt:
+        table.commit()
         typer.echo(f"{table.rows:,} rows are kept in {table.path}; the same command continues", err=True)
         raise
     table.finish(session.summary().to_dict())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,16 +81,19 @@ def score(
         InputError: The structures or the reference cannot be read.
         MissingError: They, or an optional package, are not there.
     """
-    from molgen.scoring.records import read_records
+    from molgen.scoring.records import first_structure, read_records
     from molgen.scoring.session import Session, open_distributions
 
     names = [protocols] if isinstance(protocols, str) else list(protocols)
     is_spec = isinstance(structures, str | Path)
     records = read_records([str(structures)]) if is_spec else _records(structures)
-    first = list(islice(records, 1))
-    target = open_distributions(reference, bonds, *first, workers=workers) if distributions else None
+    target = None
+    if distributions:
+        read = list(records)
+        target = open_distributions(reference, bonds, first_structure(read), workers=workers)
+        records = iter(read)
     session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
-    rows = list(session.rows(chain(first, records), workers=workers, dask=dask))
+    rows = list(session.rows(records, workers=workers, dask=dask))
     summary = session.summary()
     return Scores(summary.to_dict(), rows, summary.to_text())
 

@@ -100,6 +100,7 @@ class Protocol(ABC):
         metrics: Made of the columns.
         identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them;
             such a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
+        bonds: The bond source it always uses; empty for the one asked for with ``--bonds``.
         notes: What a reader must know beside the numbers.
     """
 
@@ -109,6 +110,7 @@ class Protocol(ABC):
     columns: ClassVar[tuple[Column, ...]]
     metrics: ClassVar[tuple[Metric, ...]]
     identity: ClassVar[str] = ""
+    bonds: ClassVar[str] = ""
     notes: ClassVar[tuple[str, ...]] = ()
 
     def require(self) -> None:  # noqa: B027  most protocols need nothing more

@@ -75,18 +75,19 @@ def read_records(specs: Sequence[str]) -> Iterator[Record]:
     """Records of files (``out.sdf``) and packed data sets (``qm9:test``), one source after another, in order.
 
     Raises:
-        InputError: Nothing at all can be read from a source. A source that breaks off later ends with an `BadRecord`.
+        InputError: Nothing at all can be read from the first source. One that breaks off, or a later source of which
+            nothing can be read, is a `BadRecord`.
         MissingError: A file or data set is not there.
     """
     from molgen.datasets.find import open_structures
 
+    any_read = False
     for spec in specs:
         failed: list[Record] = []
 
         def note(index: int, reason: str, failed: list[Record] = failed, spec: str = spec) -> None:
             failed.append(Record(BadRecord(f"record {index + 1}: {reason}"), spec))
 
-        any_read = False
         try:
             for structure in open_structures(spec, on_error=note):
                 yield from failed
@@ -98,6 +99,11 @@ def read_records(specs: Sequence[str]) -> Iterator[Record]:
                 raise
             failed.append(Record(BadRecord(str(error)), spec))
         yield from failed
+
+
+def first_structure(records: Iterable[Record]) -> Structure | None:
+    """The first structure that can be scored; None if there is none."""
+    return next((r.item for r in records if isinstance(r.item, Structure) and not r.problem), None)
 
 
 def in_chunks(records: Iterable[Record], structures: int | None = None, start: int = 0) -> Iterator[Chunk]:

@@ -10,11 +10,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import sys
 import time
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -86,7 +89,10 @@ class RowsFile:
             self._file.seek(self._bytes)
             if not self._bytes:
                 self._append(list(self.kinds))
+                self._file.flush()
+                self._bytes = self._file.tell()
                 self._commit({})
+            self._last: tuple[int, int, Mapping[str, np.ndarray]] = (self.rows, self._bytes, self.state)
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
         return self
@@ -94,6 +100,7 @@ class RowsFile:
     def earlier(self) -> Iterator[Row]:
         """The rows that the earlier part completed, typed as they were."""
         if self.rows:
+            csv.field_size_limit(sys.maxsize)
             with self._work.open(newline="", encoding="utf-8") as file:
                 for row, _ in zip(csv.DictReader(file), range(self.rows), strict=False):
                     yield parse_row(row, self.kinds, self._work)
@@ -107,9 +114,16 @@ class RowsFile:
         self.rows += 1
 
     def boundary(self, state: Mapping[str, np.ndarray]) -> None:
-        """Say that ``state`` covers exactly the rows written so far; recorded now and then."""
+        """Say that ``state`` covers exactly the rows written so far; recorded now and then, and by ``commit``."""
+        self._file.flush()
+        self._last = (self.rows, self._file.tell(), state)
         if time.monotonic() - self._committed > COMMIT_SECONDS:
-            self._commit(state)
+            self.commit()
+
+    def commit(self) -> None:
+        """Record the last boundary; the rows behind it will be made again, and no longer count as kept."""
+        self.rows, self._bytes, state = self._last
+        self._commit(state)
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the summary and settle the file."""
@@ -139,8 +153,7 @@ class RowsFile:
 
     def _commit(self, state: Mapping[str, np.ndarray]) -> None:
         try:
-            self._file.flush()
-            facts = {"settings": self.settings, "rows": self.rows, "bytes": self._file.tell()}
+            facts = {"settings": self.settings, "rows": self.rows, "bytes": self._bytes}
             temporary = self._part.with_name(self._part.name + ".new")
             with temporary.open("wb") as file:
                 arrays: dict[str, Any] = {f"state.{name}": array for name, array in state.items()}
@@ -156,7 +169,7 @@ class RowsFile:
                 facts = json.loads(str(part["facts"]))
                 self.state = {k.removeprefix("state."): part[k] for k in part.files if k.startswith("state.")}
             rows, size, settings = int(facts["rows"]), int(facts["bytes"]), facts["settings"]
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile, zlib.error) as error:
             raise InputError(f"{self._part} is damaged: {error}", hint="--overwrite starts afresh") from error
         if settings != self.settings:
             other = ", ".join(key for key in self.settings if settings.get(key) != self.settings[key])
@@ -203,7 +216,8 @@ def parse_row(cells: Mapping[str, Any], kinds: Mapping[str, str], path: Path) ->
 def _cell(value: Value) -> Any:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return "" if value is None else value
+    # A carriage return alone is no line end to the writer, but it is to the reader.
+    return "" if value is None else value.replace("\r", " ") if isinstance(value, str) else value
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -23,6 +23,7 @@ from molgen.scoring.work import ScoreChunk, Work
 from molgen.scoring.workers import ordered_map
 from molgen.structure import Structure
 
+_LOOKUP = (SMILES_OF_LOOKUP, "lookup")
 _HYDROGEN = re.compile(r"H(?![a-z])")
 Progress = Callable[[int, int | None], None]
 
@@ -71,7 +72,8 @@ class Session:
             spec = reference.name if isinstance(reference, Reference) else str(reference)
             sets = [known.describe() for known in self._references.values()]
             described = {"spec": spec, "sets": sets} if sets else None
-        self._summary = Summary(self.protocols, bonds, described, self._references)
+        novelty = {p.name for p in self._telling_apart() if self._form(p) in self._references}
+        self._summary = Summary(self.protocols, bonds, described, novelty)
 
     def rows(
         self,
@@ -108,7 +110,7 @@ class Session:
             "protocols": {protocol.name: protocol.version for protocol in self.protocols},
             "bonds": self.work.bonds,
             "timeout": self.work.timeout,
-            "novelty": {identity: known.fingerprint for identity, known in self._references.items()},
+            "novelty": {known.table: known.fingerprint for known in self._references.values()},
             "distributions": None if self._distributions is None else self._distributions.description,
         }
 
@@ -139,7 +141,7 @@ class Session:
             from molgen.scoring.distributions.compare import compare
 
             summary.distributions = compare(self._sums, self._distributions)
-        summary.notes = [*self._notes, *self._hydrogen_notes()]
+        summary.notes = [*self._notes, *self._hydrogen_notes(), *self._bond_notes()]
         return summary
 
     def _count(self, row: Row) -> None:
@@ -148,33 +150,40 @@ class Session:
 
     def _open(
         self, reference: Reference | str | Path | None, workers: int, progress: Progress | None
-    ) -> dict[str, Reference]:
-        """The reference in the form of each identity."""
+    ) -> dict[tuple[str, str], Reference]:
+        """The reference in the form of SMILES of each protocol."""
         if reference is None:
             self._notes.append("no reference given: novelty is not defined")
             return {}
-        found: dict[str, Reference] = {}
+        found: dict[tuple[str, str], Reference] = {}
         missing: list[MissingError] = []
-        for identity in {p.identity: None for p in self._telling_apart()}:
+        for form in {self._form(p): None for p in self._telling_apart()}:
+            identity, bonds = form
             try:
                 if isinstance(reference, Reference):
-                    reference.check_table(identity if identity == SMILES_OF_LOOKUP else f"{identity}:{self.work.bonds}")
-                    found[identity] = reference
+                    reference.check_table(identity if identity == SMILES_OF_LOOKUP else f"{identity}:{bonds}")
+                    found[form] = reference
                 else:
-                    found[identity] = Reference.open(
-                        reference, identity, self.work.bonds, workers=workers, progress=progress
-                    )
+                    found[form] = Reference.open(reference, identity, bonds, workers=workers, progress=progress)
             except MissingError as error:
                 missing.append(error)
         if missing and not found:
             raise missing[0]
         self._notes += [f"novelty of some protocols is not defined: {error}" for error in missing]
-        if SMILES_OF_LOOKUP in found and found[SMILES_OF_LOOKUP].table == "SMILES":
+        if not found:
+            self._notes.append("no protocol here tells molecules apart: the reference plays no part in them")
+        if _LOOKUP in found and found[_LOOKUP].table == "SMILES":
             self._notes.append(
                 "the reference is SMILES, while protocol edm scores what the lookup makes of coordinates: where the "
                 "lookup gets bonds wrong, a known molecule counts as novel; give known coordinates for novelty by edm"
             )
         return found
+
+    def _form(self, protocol: Protocol) -> tuple[str, str]:
+        """Identity and bond source of the SMILES of a protocol; the lookup's have no other bonds."""
+        if protocol.identity == SMILES_OF_LOOKUP:
+            return _LOOKUP
+        return protocol.identity, protocol.bonds or self.work.bonds
 
     def _telling_apart(self) -> list[Protocol]:
         return [protocol for protocol in self.protocols if protocol.identity]
@@ -185,13 +194,22 @@ class Session:
             valid = [row for row in rows if row.get(f"{protocol.name}.valid")]
             hashes = _hashes([row[f"{protocol.name}.smiles"] for row in valid])
             first = self._seen[protocol.name].add(hashes).tolist()
-            known = self._references.get(protocol.identity)
+            known = self._references.get(self._form(protocol))
             novel = [None] * len(valid) if known is None else (~contains(known.hashes, hashes)).tolist()
             for row, is_first, is_novel in zip(valid, first, novel, strict=True):
                 row |= {f"{protocol.name}.unique": is_first, f"{protocol.name}.novel": is_novel}
 
+    def _bond_notes(self) -> list[str]:
+        looked_up = self._summary.bonds_used["lookup"]
+        if self.work.bonds != "auto" or not looked_up:
+            return []
+        return [
+            f"{looked_up:,} structures state no bonds and got those of EDM's lookup, distances tuned on QM9; "
+            "for larger or charged molecules use --bonds xyz2mol"
+        ]
+
     def _hydrogen_notes(self) -> list[str]:
-        known = self._references.get(SMILES_OF_LOOKUP)
+        known = self._references.get(_LOOKUP)
         if known is None or not self._summary.n or known.hydrogens is not (not self._hydrogens):
             return []
         scored, other = ("with", "without") if self._hydrogens else ("without", "with")
@@ -208,7 +226,7 @@ def _hashes(smiles: Iterable[Any]) -> Hashes:
 def open_distributions(
     reference: Reference | str | Path | None,
     bonds: str,
-    first: Record | None = None,
+    first: Structure | None = None,
     *,
     workers: int = 1,
     progress: Progress | None = None,
@@ -218,7 +236,8 @@ def open_distributions(
     Args:
         reference: A data set or a file.
         bonds: Bond source.
-        first: A record to be scored: with ``auto``, if it states no bonds, those of the reference are looked up too.
+        first: The first readable structure to be scored: with ``auto``, if it states no bonds, those of the reference
+            are looked up too.
         workers: Processes.
         progress: Called with (done, all).
 
@@ -231,6 +250,6 @@ def open_distributions(
         raise ConfigError(
             "distributions need a reference with coordinates", hint="--reference qm9, or a structure file"
         )
-    if bonds == "auto" and first is not None and isinstance(first.item, Structure) and first.item.bonds is None:
+    if bonds == "auto" and first is not None and first.bonds is None:
         bonds = "lookup"
     return DistributionReference.open(str(reference), bonds, workers=workers, progress=progress)

@@ -26,7 +26,7 @@ class Summary:
         protocols: The protocols, in the order asked for.
         bonds: Bond source asked for.
         reference: What novelty was measured against, or None.
-        identities: Forms of SMILES in which the reference is known; novelty of other protocols is not defined.
+        with_novelty: Protocols for whose SMILES the reference is known; novelty of the others is not defined.
         n: All records, unreadable ones included.
         sources: Records from each file or data set.
         bonds_used: Structures by the bond source used; protocols that find bonds themselves do not count here.
@@ -39,7 +39,7 @@ class Summary:
     protocols: list[Protocol]
     bonds: str = "auto"
     reference: dict[str, Any] | None = None
-    identities: Container[str] = ()
+    with_novelty: Container[str] = ()
     n: int = 0
     sources: Counter[str] = field(default_factory=Counter)
     bonds_used: Counter[str] = field(default_factory=Counter)
@@ -49,7 +49,7 @@ class Summary:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._tallies = {p.name: Tally(p, p.identity in self.identities) for p in self.protocols}
+        self._tallies = {p.name: Tally(p, p.name in self.with_novelty) for p in self.protocols}
 
     def add(self, row: Row) -> None:
         """Count one row; everything a summary says of structures follows from the rows."""

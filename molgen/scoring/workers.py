@@ -59,7 +59,7 @@ def _taken(stream: Iterator[Item], size: int) -> tuple[list[Item], Exception | N
     window: list[Item] = []
     try:
         for item in islice(stream, size):
-            window.append(item)
+            window.append(item)  # noqa: PERF402  extend may lose what came before an error
     except Exception as error:
         return window, error
     return window, None

@@ -62,7 +62,7 @@ class PerceivedProtocol(Protocol):
 class Xyz2mol(PerceivedProtocol):
     """RDKit's ``rdDetermineBonds``, charged fragments allowed."""
 
-    name = source = "xyz2mol"
+    name = bonds = source = "xyz2mol"
     version = "xyz2mol-1"
     bond_source = "RDKit DetermineBonds from coordinates; bonds stated in the files are ignored"
 
@@ -70,6 +70,7 @@ class Xyz2mol(PerceivedProtocol):
 class OpenBabel(PerceivedProtocol):
     """Open Babel's perception; formal charges by molgen, for Open Babel gives none."""
 
-    name = source = "openbabel"
+    name = bonds = source = "openbabel"
     version = "openbabel-1"
     bond_source = "Open Babel from coordinates; bonds stated in the files are ignored"
+    notes = ("radicals and pieces count as valid here: read validity beside radicals and valid_connected",)
