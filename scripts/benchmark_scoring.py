@@ -49,7 +49,7 @@ def main() -> None:
     print(f"{len(records):,} structures, {atoms:.1f} atoms on average, jitter {arguments.jitter} angstrom")
     runs = [([name], name, None) for name in arguments.protocols.split(",")]
     if arguments.reference:
-        target = open_distributions(arguments.reference, "auto", records[0])
+        target = open_distributions(arguments.reference, "auto", records[0].item)
         runs.append((["explicit"], "explicit + distributions", target))
     for protocols, label, target in runs:
         for workers in map(int, arguments.workers.split(",")):
