@@ -83,10 +83,7 @@ class Checkpoint:
                 hint="only checkpoints written by molgen carry the settings needed to rebuild the model",
             )
         try:
-            summary = DataSummary(
-                *(tuple(int(v) for v in metadata["data"][key]) for key in ("elements", "size_histogram"))
-            )
-            return cls(metadata["recipe"], summary, metadata["provenance"], weights)
+            return cls(metadata["recipe"], DataSummary.from_dict(metadata["data"]), metadata["provenance"], weights)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file}: its metadata lacks or garbles {error}") from error
 

@@ -61,10 +61,26 @@ class NoiseSource:
 
     def uniform(self) -> Tensor:
         """Uniform draws in [0, 1), one per structure, shape ``(B,)``, float64."""
+        return torch.cat([self._uniform(block, (), torch.float64) for block in self.blocks])
+
+    def uniform_atoms(self, atoms: int) -> Tensor:
+        """Uniform draws in [0, 1) for every atom, zero beyond a block's own padding, shape ``(B, atoms)``."""
         parts = [
-            torch.rand(block.size, generator=block.generator, device=block.generator.device, dtype=torch.float64)[
-                block.rows
-            ]
+            torch.nn.functional.pad(self._uniform(block, (block.atoms,), self.dtype), (0, atoms - block.atoms))
             for block in self.blocks
         ]
         return torch.cat(parts)
+
+    def uniform_pairs(self, atoms: int) -> Tensor:
+        """Uniform draws in [0, 1) for every unordered pair, symmetric, shape ``(B, atoms, atoms)``."""
+        parts = []
+        for block in self.blocks:
+            upper = self._uniform(block, (block.atoms, block.atoms), self.dtype).triu(1)
+            parts.append(torch.nn.functional.pad(upper + upper.mT, (0, atoms - block.atoms) * 2))
+        return torch.cat(parts)
+
+    @staticmethod
+    def _uniform(block: NoiseBlock, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+        generator = block.generator
+        draw = torch.rand((block.size, *shape), generator=generator, device=generator.device, dtype=dtype)
+        return draw[block.rows]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,18 +13,52 @@ from torch import Tensor
 class DataSummary:
     """Facts derived from a packed data set's training split.
 
+    The fields from ``charges`` on are empty where the data set does not state charges or bonds.
+
     Attributes:
         elements: Atomic numbers that occur, sorted; their order is the class order.
         size_histogram: Number of training structures with n atoms at index n.
+        element_counts: Atoms of each element, in the order of ``elements``.
+        charges: Formal charges that occur, sorted; their order is the class order.
+        charge_counts: Atoms of each charge.
+        bond_orders: Bond orders that occur, sorted, with 0 (no bond) first; their order is the class order.
+        bond_counts: Unordered pairs of atoms of each order.
+        position_std: Root mean square of a coordinate about its structure's centre, in angstrom.
     """
 
     elements: tuple[int, ...]
     size_histogram: tuple[int, ...]
+    element_counts: tuple[int, ...] = ()
+    charges: tuple[int, ...] = ()
+    charge_counts: tuple[int, ...] = ()
+    bond_orders: tuple[int, ...] = ()
+    bond_counts: tuple[int, ...] = ()
+    position_std: float = 1.0
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DataSummary:
+        """Read back what ``dataclasses.asdict`` gave and JSON kept.
+
+        Raises:
+            KeyError: ``elements`` or ``size_histogram`` is missing.
+            TypeError, ValueError: A value is of another kind.
+        """
+        read: dict[str, Any] = {key: tuple(int(v) for v in values[key]) for key in ("elements", "size_histogram")}
+        for field in fields(cls)[2:]:
+            if field.name in values:
+                value = values[field.name]
+                read[field.name] = float(value) if field.name == "position_std" else tuple(int(v) for v in value)
+        return cls(**read)
 
     @property
     def max_atoms(self) -> int:
         """Largest structure of the training set."""
         return len(self.size_histogram) - 1
+
+    @property
+    def has_bonds(self) -> bool:
+        """Whether charges and bonds are stated."""
+        return bool(self.charges) and bool(self.bond_orders)
 
     def size_log_prob(self, sizes: Tensor) -> Tensor:
         """log p(N) of the training histogram in nats, -inf for sizes that never occur, shape of ``sizes``, float64."""

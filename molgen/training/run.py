@@ -19,11 +19,12 @@ from molgen.config import Recipe
 from molgen.datasets.find import resolve
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import ConfigError, InputError, OutputError
-from molgen.models import DataSummary, build
+from molgen.models import build
 from molgen.training.folder import STATE_FILE, check_same_run, prepare_folder
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
 from molgen.training.recorder import Log, Recorder, Report, SampleScores
+from molgen.training.summary import summarise
 
 _BESIDE_THE_POINT = (
     ".*does not have many workers.*",  # batches are assembled in the step, from memory-mapped arrays
@@ -67,7 +68,7 @@ def train(
     facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}
     if resume:
         check_same_run(folder, recipe, facts)
-    summary = DataSummary(tuple(dataset.elements), tuple(dataset.size_histogram("train").tolist()))
+    summary = summarise(dataset)
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
     if recipe.training.compile:

@@ -1,0 +1,54 @@
+"""What a model is told of its training set, computed from the packed arrays in pieces."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.datasets.packed import PackedDataset
+from molgen.models import DataSummary
+
+_PIECE = 20_000
+"""Structures whose arrays are in memory at once."""
+
+
+def summarise(dataset: PackedDataset) -> DataSummary:
+    """Elements, sizes and, where the data set states them, charges and bonds of the training split."""
+    train = dataset.indices("train")
+    elements = np.zeros(119, np.int64)
+    charges, bonds = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    squared, coordinates, pairs = 0.0, 0, 0
+    for start in range(0, len(train), _PIECE):
+        rows = train[start : start + _PIECE]
+        sizes = dataset.sizes[rows]
+        atoms = _flat(dataset.arrays["offsets"], rows)
+        elements += np.bincount(dataset.arrays["numbers"][atoms], minlength=119)
+        positions = np.asarray(dataset.arrays["positions"][atoms], np.float64)
+        firsts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        means = np.add.reduceat(positions, firsts) / sizes[:, None]
+        squared += float(np.square(positions - np.repeat(means, sizes, axis=0)).sum())
+        coordinates += 3 * int(sizes.sum())
+        pairs += int((sizes * (sizes - 1) // 2).sum())
+        if "charges" in dataset.arrays:
+            charges += np.bincount(dataset.arrays["charges"][atoms].astype(np.int64) + 128, minlength=256)
+        if "bonds" in dataset.arrays:
+            orders = dataset.arrays["bonds"][_flat(dataset.arrays["bond_offsets"], rows), 2]
+            bonds += np.bincount(orders, minlength=256)
+    bonds[0] = pairs - int(bonds.sum()) if "bonds" in dataset.arrays else 0
+    kinds = np.array(dataset.elements)
+    return DataSummary(
+        elements=tuple(dataset.elements),
+        size_histogram=tuple(dataset.size_histogram("train").tolist()),
+        element_counts=tuple(elements[kinds].tolist()),
+        charges=tuple((np.flatnonzero(charges) - 128).tolist()),
+        charge_counts=tuple(charges[charges > 0].tolist()),
+        bond_orders=tuple(np.flatnonzero(bonds).tolist()),
+        bond_counts=tuple(bonds[bonds > 0].tolist()),
+        position_std=float(np.sqrt(squared / max(coordinates, 1))),
+    )
+
+
+def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Indices of all entries of the given rows, one row after the other."""
+    first, counts = offsets[rows], offsets[rows + 1] - offsets[rows]
+    return np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
