@@ -59,7 +59,7 @@ class Drawn:
 
 def draw_all(sketches: list[Sketch]) -> list[Drawn]:
     """Draw in a process of its own: what hangs or crashes costs one drawing, not the report."""
-    from molgen.scoring.guard import Guard
+    from molgen.guard import Guard
 
     guard = Guard(_drawer, SECONDS)
     try:

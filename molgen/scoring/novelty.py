@@ -24,7 +24,7 @@ from molgen.errors import InputError, MissingError, OutputError
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
 from molgen.scoring.protocol import SMILES_OF_LOOKUP
 from molgen.scoring.records import Chunk, Record, in_chunks, read_records
-from molgen.scoring.workers import ordered_map
+from molgen.workers import ordered_map
 
 __all__ = ["HASHES_FILE", "Reference", "contains", "smiles_hash", "write_hashes"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from molgen.chemistry.perception import check_source
 from molgen.chemistry.potentials import Potential, Settings, make_potential
 from molgen.chemistry.relaxation import Relaxation, relax
-from molgen.scoring.guard import Lost, thread_guard
+from molgen.guard import Lost, thread_guard
 from molgen.scoring.records import Chunk, Record, in_chunks
-from molgen.scoring.workers import ordered_map
 from molgen.structure import Structure
+from molgen.workers import ordered_map
 
 CHUNK = 5
 """Records that a worker takes at once; few, because one may take minutes."""

@@ -20,8 +20,8 @@ from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Record, in_chunks
 from molgen.scoring.summary import Summary
 from molgen.scoring.work import ScoreChunk, Work
-from molgen.scoring.workers import ordered_map
 from molgen.structure import Structure
+from molgen.workers import ordered_map
 
 _LOOKUP = (SMILES_OF_LOOKUP, "lookup")
 _HYDROGEN = re.compile(r"H(?![a-z])")

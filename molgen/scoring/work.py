@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from molgen.elements import hill_formula
-from molgen.scoring.guard import Lost, thread_guard
+from molgen.guard import Lost, thread_guard
 from molgen.scoring.protocol import ChunkProtocol, Protocol, Row
 from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Chunk

@@ -9,12 +9,12 @@ from itertools import islice
 
 import numpy as np
 
+from molgen.guard import Guard
 from molgen.scoring.distributions.features import Features, features
 from molgen.scoring.distributions.pools import SEED, is_scorable
-from molgen.scoring.guard import Guard
 from molgen.scoring.subject import Subject
-from molgen.scoring.workers import ordered_map
 from molgen.structure import Structure
+from molgen.workers import ordered_map
 
 JITTER = 0.1
 """Standard deviation in angstrom of the normal noise on every coordinate of the bad control."""

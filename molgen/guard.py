@@ -118,7 +118,7 @@ class Guard:
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, _paths()))}
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-c", f"from molgen.scoring.guard import serve; serve({theirs.fileno()})"],
+            [sys.executable, "-P", "-c", f"from molgen.guard import serve; serve({theirs.fileno()})"],
             pass_fds=(theirs.fileno(),),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -185,7 +185,7 @@ def _processor_seconds(pid: int) -> float | None:
 
 def _paths() -> list[str]:
     """Where the child finds this very molgen, and what the parent could import."""
-    return [str(Path(__file__).resolve().parents[2]), *(path for path in sys.path if path)]
+    return [str(Path(__file__).resolve().parents[1]), *(path for path in sys.path if path)]
 
 
 def _end_with_parent() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from molgen.errors import InputError
 from molgen.scoring import score
-from molgen.scoring.workers import WINDOW, ordered_map
+from molgen.workers import WINDOW, ordered_map
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, METHANE
 
 

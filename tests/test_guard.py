@@ -8,7 +8,7 @@ import time
 import pytest
 
 from molgen.errors import MissingError, MolgenError
-from molgen.scoring.guard import Guard, Lost
+from molgen.guard import Guard, Lost
 
 
 def behave(item):
