@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
+from molgen.cli.progress import progress_bar
+
 if TYPE_CHECKING:
     from molgen.scoring.relaxed_file import RelaxedFile
     from molgen.scoring.relaxing import RelaxWork
@@ -44,17 +47,17 @@ def relax(
 
     import molgen
     from molgen.chemistry.potentials import Settings, make_potential
-    from molgen.cli.score import _fingerprint
-    from molgen.datasets.find import open_structures
+    from molgen.datasets.find import fingerprint, open_structures
     from molgen.scoring.relaxed_file import RelaxedFile
     from molgen.scoring.relaxing import RelaxWork
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
+    end_by_sigterm_as_by_ctrl_c()
     work = RelaxWork(calculator, Settings(max_steps, force_tolerance), bonds, timeout)
     version = make_potential(calculator).version
     open_structures(source, on_error=lambda *_: None)  # says what is wrong with a source that is not there
-    choices: dict[str, Any] = {"source": _fingerprint(source), "calculator": calculator, "version": version}
+    choices: dict[str, Any] = {"source": fingerprint(source), "calculator": calculator, "version": version}
     choices |= {"bonds": bonds, "max_steps": max_steps, "force_tolerance": force_tolerance}
     with RelaxedFile(out, choices, overwrite=overwrite) as file:
         try:
@@ -72,7 +75,6 @@ def relax(
 
 def _fill(file: RelaxedFile, source: str, work: RelaxWork, workers: int) -> None:
     """Relax what the file lacks."""
-    from molgen.cli.progress import progress_bar
     from molgen.scoring.records import read_records
     from molgen.scoring.relaxed_file import with_results
     from molgen.scoring.relaxing import relaxations

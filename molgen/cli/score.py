@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
+from molgen.cli.progress import Report, progress_bar
+
 if TYPE_CHECKING:
     from molgen.scoring.rows_file import RowsFile
     from molgen.scoring.session import Session
+    from molgen.scoring.summary import Summary
 
 
 def score(
@@ -56,52 +60,67 @@ def score(
 
     Example: molgen score out.sdf --protocol edm,explicit --reference qm9 --out rows.csv
     """
-    import signal
-
-    from molgen.cli.progress import progress_bar
-    from molgen.errors import PartialError
-    from molgen.scoring.records import first_structure, read_records
-    from molgen.scoring.session import Session, open_distributions
-    from molgen.scoring.summary import to_json
+    from molgen.datasets.find import fingerprint
+    from molgen.scoring.session import Session
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, worker processes included
+    end_by_sigterm_as_by_ctrl_c()
     _check_out(out, [*files, *([] if reference is None else [reference])])
-    fingerprints = [_fingerprint(file) for file in files]  # a file that is not there is noticed before the work
+    inputs = {"files": [fingerprint(file) for file in files], "reference": reference}  # a missing file is noticed here
     names = [name.strip() for name in protocol.split(",")]
     Session(names, bonds=bonds)  # errors of the options before minutes of work
+    session = _open_session(files, names, reference, bonds, timeout, distributions, workers)
+    _score(session, files, workers, dask, out, inputs | session.settings, overwrite)
+    _report(session.summary(), as_json)
+
+
+def _open_session(
+    files: list[str],
+    protocols: list[str],
+    reference: str | None,
+    bonds: str,
+    timeout: float,
+    distributions: bool,
+    workers: int,
+) -> Session:
+    """The session, with the reference in every form that it needs."""
+    from molgen.scoring.records import first_structure, read_records
+    from molgen.scoring.session import Session, open_distributions
+
     with progress_bar("reference", "molecules") as progress:
         target = None
         if distributions:
             first = first_structure(read_records(files))
             target = open_distributions(reference, bonds, first, workers=workers, progress=progress)
-        session = Session(
-            names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
+        return Session(
+            protocols, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
         )
+
+
+def _score(
+    session: Session,
+    files: list[str],
+    workers: int,
+    dask: str | None,
+    out: Path | None,
+    settings: dict[str, Any],
+    overwrite: bool,
+) -> None:
+    """Score the files, and write the rows where they are asked for."""
+    from molgen.scoring.records import read_records
+    from molgen.scoring.rows_file import RowsFile, column_kinds
+
     with progress_bar("scoring", "molecules") as progress:
-        rows = session.rows
         if out is None:
-            for _ in rows(read_records(files), workers=workers, dask=dask, progress=progress):
+            for _ in session.rows(read_records(files), workers=workers, dask=dask, progress=progress):
                 pass
-        else:
-            settings = {"files": fingerprints, "reference": reference} | session.settings
-            from molgen.scoring.rows_file import RowsFile, column_kinds
-
-            with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
-                _fill(table, session, files, workers, dask, progress)
-    summary = session.summary()
-    typer.echo(to_json(summary.to_dict()) if as_json else summary.to_text())
-    if summary.unreadable:
-        example = summary.first_unreadable[0]
-        raise PartialError(
-            f"{summary.unreadable} of {summary.n} records could not be scored and count as failures; the first: "
-            f"{example['source']}, {example['reason']}",
-            hint="--out FILE.csv lists every record with its reason",
-        )
+            return
+        with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
+            _fill(table, session, files, workers, dask, progress)
 
 
-def _fill(table: RowsFile, session: Session, files: list[str], workers: int, dask: str | None, progress: Any) -> None:
+def _fill(table: RowsFile, session: Session, files: list[str], workers: int, dask: str | None, report: Report) -> None:
     """Score what the table lacks, row by row, and settle it."""
     from molgen.scoring.records import read_records
 
@@ -111,7 +130,7 @@ def _fill(table: RowsFile, session: Session, files: list[str], workers: int, das
 
     def chunk_done(done: int, total: int | None) -> None:
         table.boundary(session.state)
-        progress(done, total)
+        report(done, total)
 
     try:
         for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
@@ -130,11 +149,16 @@ def _check_out(out: Path | None, read: list[str]) -> None:
         raise ConfigError(f"--out {out} is one of the files that are read", hint="give the rows another name")
 
 
-def _fingerprint(spec: str) -> list[Any]:
-    """What tells whether an input is still the same: size and time of a file, the fingerprint of a data set."""
-    from molgen.datasets.find import open_dataset, split_spec
+def _report(summary: Summary, as_json: bool) -> None:
+    """Print the summary; PartialError if some records could not be read."""
+    from molgen.errors import PartialError
+    from molgen.scoring.summary import to_json
 
-    path = Path(spec)
-    if path.is_file():
-        return [spec, path.stat().st_size, path.stat().st_mtime_ns]
-    return [spec, open_dataset(split_spec(spec)[0]).fingerprint]
+    typer.echo(to_json(summary.to_dict()) if as_json else summary.to_text())
+    if summary.unreadable:
+        example = summary.first_unreadable[0]
+        raise PartialError(
+            f"{summary.unreadable} of {summary.n} records could not be scored and count as failures; the first: "
+            f"{example['source']}, {example['reason']}",
+            hint="--out FILE.csv lists every record with its reason",
+        )

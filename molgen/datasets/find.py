@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import molgen
 from molgen.datasets.layout import SPLITS
@@ -100,3 +101,19 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
         return io.read(path, on_error=on_error)  # names a missing file as such
     name, split = split_spec(str(spec))
     return open_dataset(name).structures(split)
+
+
+def fingerprint(spec: str) -> list[Any]:
+    """What tells whether an input is still the same, for JSON: size and time of a file, a data set's own fingerprint.
+
+    Args:
+        spec: As for :func:`open_structures`.
+
+    Raises:
+        MissingError: Neither such a file nor such a data set exists.
+        InputError: The data set cannot be read.
+    """
+    path = Path(spec)
+    if path.is_file():
+        return [spec, path.stat().st_size, path.stat().st_mtime_ns]
+    return [spec, open_dataset(split_spec(spec)[0]).fingerprint]

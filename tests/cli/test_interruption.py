@@ -1,0 +1,43 @@
+"""SIGTERM ends the commands that work for hours as Ctrl-C does: with what they have, and exit code 130."""
+
+import os
+import signal
+
+import pytest
+from typer.testing import CliRunner
+
+from molgen import io
+from molgen.cli.app import app
+from molgen.scoring.relaxed_file import RelaxedFile
+from molgen.scoring.rows_file import RowsFile
+from tests.scoring.molecules import METHANE
+
+
+@pytest.fixture
+def bare_sigterm():
+    """SIGTERM as it is before a command changes it, but that the tests would survive it."""
+
+    def unhandled(number, frame):
+        raise AssertionError("no command took care of SIGTERM")
+
+    before = signal.signal(signal.SIGTERM, unhandled)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.mark.parametrize(("command", "owner", "name"), [("score", RowsFile, "write"), ("relax", RelaxedFile, "add")])
+def test_sigterm_ends_as_ctrl_c_does(bare_sigterm, tmp_path, monkeypatch, command, owner, name):
+    io.write(tmp_path / "in.sdf", [METHANE] * 3)
+    out = tmp_path / ("out.csv" if command == "score" else "out.sdf")
+    original = getattr(owner, name)
+
+    def terminated(self, written):
+        original(self, written)
+        if written:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(owner, name, terminated)
+    done = CliRunner().invoke(app, [command, str(tmp_path / "in.sdf"), "--out", str(out)])
+    assert done.exit_code == 130, done.exception
+    assert "interrupted" in done.stderr
+    assert "are kept" in done.stderr
