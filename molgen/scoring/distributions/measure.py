@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 
 import numpy as np
 
-from molgen.guard import Guard
+from molgen.guard import thread_guard
 from molgen.scoring.distributions.features import Features, features
 from molgen.scoring.distributions.pools import SEED, is_scorable
 from molgen.scoring.subject import Subject
@@ -70,7 +70,7 @@ class _Measure:
     def _features(self, structures: list[Structure]) -> list[Answer]:
         if self.bonds in _DIRECT_SOURCES:
             return [_features(self.bonds, structure) for structure in structures]
-        answers = _guard(self.bonds).map(structures)
+        answers = thread_guard(_Factory(self.bonds), TIMEOUT).map(structures)
         return [answer if isinstance(answer, Features) else None for answer in answers]
 
 
@@ -89,10 +89,12 @@ def _features(bonds: str, structure: Structure) -> Answer:
         return None
 
 
-@cache
-def _guard(bonds: str) -> Guard:
-    """This process's guarded child; it ends with the process."""
-    return Guard(partial(partial, _features, bonds), TIMEOUT)
+@dataclass(frozen=True)
+class _Factory:
+    bonds: str
+
+    def __call__(self) -> Callable[[Structure], Answer]:
+        return partial(_features, self.bonds)
 
 
 def _batches(structures: Iterable[Structure]) -> Iterator[tuple[int, list[Structure]]]:
