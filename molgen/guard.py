@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,13 +21,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from molgen.errors import MolgenError
 
 WALL_FACTOR = 5
 """A child that gets less than its share of a busy machine has this many times the limit on the clock."""
 POLL_SECONDS = 60.0
+"""Longest single wait for an answer; a call without a limit is waited for in turns, as ``poll`` takes no infinity."""
 START_SECONDS = 300.0
 """Time for the child to import what it needs; a busy file system may take a minute."""
 _PR_SET_PDEATHSIG = 1
@@ -115,6 +117,11 @@ class Guard:
         if self._child is not None and self._child.poll() is None and self._link is not None:
             return self._link
         self.close()
+        with tempfile.TemporaryFile() as words:  # unlike a pipe, never full
+            return self._start(words)
+
+    def _start(self, words: IO[bytes]) -> Connection:
+        """A fresh child; ``words`` takes its standard error until it has started."""
         ours, theirs = socket.socketpair()
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, _paths()))}
         self._child = subprocess.Popen(
@@ -123,7 +130,7 @@ class Guard:
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stderr=words,
             start_new_session=True,  # Ctrl-C is the parent's to handle
         )
         theirs.close()
@@ -137,7 +144,7 @@ class Guard:
             self.close()
             if isinstance(problem, MolgenError):
                 raise problem
-            raise MolgenError(f"a worker process could not start: {problem}") from problem
+            raise MolgenError(f"a worker process could not start: {problem}{_last_line(words)}") from problem
         return link
 
 
@@ -163,6 +170,7 @@ def serve(descriptor: int) -> None:
     except BaseException as error:
         link.send(error)
         return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what it says from here on nobody reads
     link.send(None)
     with suppress(EOFError, OSError):
         while True:
@@ -181,6 +189,13 @@ def _processor_seconds(pid: int) -> float | None:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None
+
+
+def _last_line(words: IO[bytes]) -> str:
+    """``": line"``, the last that a child wrote, which of a traceback is the error; empty if it wrote none."""
+    words.seek(0)
+    lines = [line.strip() for line in words.read().decode("utf-8", "replace").splitlines()]
+    return next((f": {line}" for line in reversed(lines) if line), "")
 
 
 def _paths() -> list[str]:

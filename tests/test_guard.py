@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from molgen import guard as guard_module
 from molgen.errors import MissingError, MolgenError
 from molgen.guard import Guard, Lost
 
@@ -41,6 +42,11 @@ def missing():
 
 
 def dying():
+    os.write(2, b"some words\nthe last words\n\n")
+    os._exit(7)
+
+
+def dying_silently():
     os._exit(7)
 
 
@@ -104,5 +110,15 @@ def test_what_the_factory_raises_reaches_the_caller():
     with pytest.raises(MissingError, match="a package is missing") as caught:
         list(Guard(missing, 1.0).map([1]))
     assert caught.value.hint == "install it"
-    with pytest.raises(MolgenError, match="could not start"):
+
+
+def test_what_a_child_says_before_it_dies_reaches_the_caller(tmp_path, monkeypatch):
+    with pytest.raises(MolgenError, match=r"could not start: it ended with code 7: the last words$"):
         list(Guard(dying, 1.0).map([1]))
+    with pytest.raises(MolgenError, match=r"could not start: it ended with code 7$"):
+        list(Guard(dying_silently, 1.0).map([1]))
+    (tmp_path / "molgen").mkdir()
+    (tmp_path / "molgen" / "__init__.py").write_text("raise ImportError('half of it is missing')")
+    monkeypatch.setattr(guard_module, "_paths", lambda: [str(tmp_path)])
+    with pytest.raises(MolgenError, match=r"could not start: it ended with code 1: ImportError: half of it is missing"):
+        list(Guard(factory, 1.0).map([1]))
