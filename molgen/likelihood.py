@@ -18,9 +18,7 @@ from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, InputError
 from molgen.randomness import NoiseSource
 from molgen.sampling.runner import PRECISIONS
-
-Z_95 = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
+from molgen.scoring.rates import Z_95
 
 
 @dataclass(frozen=True)
