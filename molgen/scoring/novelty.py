@@ -26,11 +26,22 @@ from molgen.scoring.protocol import SMILES_OF_LOOKUP
 from molgen.scoring.records import Chunk, Record, in_chunks, read_records
 from molgen.workers import ordered_map
 
-__all__ = ["HASHES_FILE", "Reference", "contains", "smiles_hash", "write_hashes"]
+__all__ = ["HASHES_FILE", "OtherFormError", "Reference", "contains", "smiles_hash", "write_hashes"]
 
 HASHES_FILE = "training_hashes.npy"
 SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
 Progress = Callable[[int, int | None], None]
+
+
+class OtherFormError(MissingError):
+    """A reference holds SMILES of another form than those wanted."""
+
+    def __init__(self, reference: Reference, *wanted: str) -> None:
+        super().__init__(
+            f"reference {reference.name} holds SMILES of form {reference.table}, not {' or '.join(wanted)}",
+            hint="give the data set itself as --reference",
+        )
+        self.reference, self.wanted = reference, wanted
 
 
 @dataclass(frozen=True)
@@ -62,12 +73,9 @@ class Reference:
         return described | {"distinct": len(self.hashes)}
 
     def check_table(self, table: str) -> None:
-        """Raise MissingError when the hashes are of other SMILES than ``table``: nothing would ever match."""
+        """Raise OtherFormError when the hashes are of other SMILES than ``table``: nothing would ever match."""
         if self.table not in (table, "SMILES"):
-            raise MissingError(
-                f"reference {self.name} holds SMILES of form {self.table}, not {table}",
-                hint="give the data set itself as --reference",
-            )
+            raise OtherFormError(self, table)
 
     @classmethod
     def open(

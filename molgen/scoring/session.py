@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chemistry.perception import check_source
-from molgen.errors import ConfigError, MissingError
+from molgen.errors import ConfigError
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
-from molgen.scoring.novelty import Reference
+from molgen.scoring.novelty import OtherFormError, Reference
 from molgen.scoring.protocol import SMILES_OF_LOOKUP, Protocol, Row
 from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Record, in_chunks
@@ -156,7 +156,7 @@ class Session:
             self._notes.append("no reference given: novelty is not defined")
             return {}
         found: dict[tuple[str, str], Reference] = {}
-        missing: list[MissingError] = []
+        refused: list[OtherFormError] = []
         for form in {self._form(p): None for p in self._telling_apart()}:
             identity, bonds = form
             try:
@@ -165,11 +165,14 @@ class Session:
                     found[form] = reference
                 else:
                     found[form] = Reference.open(reference, identity, bonds, workers=workers, progress=progress)
-            except MissingError as error:
-                missing.append(error)
-        if missing and not found:
-            raise missing[0]
-        self._notes += [f"novelty of some protocols is not defined: {error}" for error in missing]
+            except OtherFormError as error:
+                refused.append(error)
+        if refused:
+            all_refused = OtherFormError(refused[0].reference, *(form for error in refused for form in error.wanted))
+            if not found:
+                raise all_refused
+            names = ", ".join(p.name for p in self._telling_apart() if self._form(p) not in found)
+            self._notes.append(f"novelty of {names} is not defined: {all_refused}")
         if not found:
             self._notes.append("no protocol here tells molecules apart: the reference plays no part in them")
         if _LOOKUP in found and found[_LOOKUP].table == "SMILES":

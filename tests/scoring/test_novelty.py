@@ -210,5 +210,9 @@ def test_novelty_is_undefined_where_the_reference_lacks_the_form_of_smiles(datas
     assert metrics["explicit"]["uniqueness"]["denominator"] == 2
     assert [row["explicit.novel"] for row in scores.rows] == [None, None]
     assert any("graph-1" in note for note in scores.summary["notes"])
+    several = score([METHANE], ["edm", "explicit", "xyz2mol", "explicit-legacy"], reference=tmp_path).summary["notes"]
+    (note,) = [note for note in several if "not defined" in note]
+    assert note.startswith("novelty of explicit, xyz2mol, explicit-legacy is not defined: reference ")
+    assert note.endswith("holds SMILES of form edm-lookup-1, not graph-1:auto or graph-1:xyz2mol")
     with pytest.raises(MissingError, match="graph-1"):
         score([METHANE], "explicit", reference=tmp_path)
