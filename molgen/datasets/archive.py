@@ -45,7 +45,7 @@ def archive_structures(path: Path, on_error: Callable[[int, str], None]) -> Iter
         InputError: The archive itself is damaged or truncated, or is not what its name says.
     """
     record = 0
-    for name, content in _members(path):
+    for name, content in members(path):
         stem, suffix = os.path.splitext(PurePosixPath(name).name)
         if stem.startswith(".") or suffix.lower() in NOTES:
             continue
@@ -72,14 +72,27 @@ def _records(stem: str, content: bytes) -> Iterator[Structure | BadRecord]:
             yield result.replace(name=f"{stem} {result.name}")
 
 
-def _members(path: Path) -> Iterator[Member]:
+def members(
+    path: Path, wanted: Callable[[str, int], bool] | None = None, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Member]:
+    """Name and contents of the files in an archive or folder, one in memory at a time; nothing is extracted.
+
+    Args:
+        path: A tar, compressed or not whatever its name says, a zip, or a folder.
+        wanted: Whether to read the file of a name and a size in bytes; all of them by default.
+        progress: Called with (bytes of a tar read so far, bytes in all) before each file that is read.
+
+    Raises:
+        InputError: The archive is damaged or truncated, or is not what its name says.
+    """
+    wanted = wanted or (lambda name, size: True)
     try:
         if path.is_dir():
-            yield from _folder_members(path)
+            yield from _folder_members(path, wanted)
         elif path.suffix.lower() == ".zip":
-            yield from _zip_members(path)
+            yield from _zip_members(path, wanted)
         else:
-            yield from _tar_members(path)
+            yield from _tar_members(path, wanted, progress)
     except _DAMAGED as error:
         raise InputError(
             f"{path} is truncated, damaged or not the archive its name says: {error or 'it ends too early'}",
@@ -89,23 +102,30 @@ def _members(path: Path) -> Iterator[Member]:
         raise InputError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
-def _folder_members(path: Path) -> Iterator[Member]:
+def _folder_members(path: Path, wanted: Callable[[str, int], bool]) -> Iterator[Member]:
     for file in sorted(path.rglob("*")):
-        if file.is_file():
-            yield str(file.relative_to(path)), file.read_bytes()
+        if file.is_file() and wanted(name := str(file.relative_to(path)), file.stat().st_size):
+            yield name, file.read_bytes()
 
 
-def _zip_members(path: Path) -> Iterator[Member]:
+def _zip_members(path: Path, wanted: Callable[[str, int], bool]) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
-            if not member.is_dir():
+            if not member.is_dir() and wanted(member.filename, member.file_size):
                 yield member.filename, archive.read(member)
 
 
-def _tar_members(path: Path) -> Iterator[Member]:
-    with tarfile.open(path, "r|*") as archive:
+def _tar_members(
+    path: Path, wanted: Callable[[str, int], bool], progress: Callable[[int, int], None] | None
+) -> Iterator[Member]:
+    size = path.stat().st_size
+    with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in _all_of(archive):
-            if member.isfile() and (file := archive.extractfile(member)) is not None:
+            if not member.isfile() or not wanted(member.name, member.size):
+                continue
+            if progress is not None:
+                progress(stream.tell(), size)
+            if (file := archive.extractfile(member)) is not None:
                 yield member.name, file.read()
 
 
