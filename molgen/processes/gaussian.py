@@ -10,7 +10,7 @@ from torch import Tensor
 from molgen.processes.schedule import Schedule
 
 
-def _per_structure(values: Tensor, like: Tensor) -> Tensor:
+def per_structure(values: Tensor, like: Tensor) -> Tensor:
     """Reshape ``(B,)`` so that it broadcasts against ``(B, ...)``, in the latter's dtype."""
     return values.to(like.dtype).reshape(-1, *[1] * (like.dim() - 1))
 
@@ -29,11 +29,11 @@ class GaussianProcess:
 
     def corrupt(self, x0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Draw z_t = alpha_t x0 + sigma_t noise."""
-        return _per_structure(self.schedule.alpha(t), x0) * x0 + _per_structure(self.schedule.sigma(t), x0) * noise
+        return per_structure(self.schedule.alpha(t), x0) * x0 + per_structure(self.schedule.sigma(t), x0) * noise
 
     def denoised(self, z_t: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """The x0 for which ``noise`` carries it to ``z_t``."""
-        return (z_t - _per_structure(self.schedule.sigma(t), z_t) * noise) / _per_structure(self.schedule.alpha(t), z_t)
+        return (z_t - per_structure(self.schedule.sigma(t), z_t) * noise) / per_structure(self.schedule.alpha(t), z_t)
 
     def posterior(self, z_t: Tensor, noise: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of q(z_s | z_t, x0) for s < t, with x0 given through the predicted noise.
@@ -44,8 +44,21 @@ class GaussianProcess:
         alpha_ts = self.schedule.alpha(t) / self.schedule.alpha(s)
         sigma_t, sigma_s = self.schedule.sigma(t), self.schedule.sigma(s)
         sigma_ts = self.transition_std(t, s)
-        mean = z_t / _per_structure(alpha_ts, z_t) - _per_structure(sigma_ts**2 / (alpha_ts * sigma_t), z_t) * noise
-        return mean, _per_structure(sigma_ts * sigma_s / sigma_t, z_t)
+        mean = z_t / per_structure(alpha_ts, z_t) - per_structure(sigma_ts**2 / (alpha_ts * sigma_t), z_t) * noise
+        return mean, per_structure(sigma_ts * sigma_s / sigma_t, z_t)
+
+    def posterior_of_clean(self, z_t: Tensor, x0: Tensor, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of q(z_s | z_t, x0) for s < t, from x0 itself; exact where sigma_s = 0.
+
+        mean = alpha_ts sigma_s^2 / sigma_t^2 z_t + alpha_s sigma_ts^2 / sigma_t^2 x0.
+        """
+        sigma_t2, sigma_s2 = self.schedule.sigma_squared(t), self.schedule.sigma_squared(s)
+        alpha_s = self.schedule.alpha(s)
+        alpha_ts = self.schedule.alpha(t) / alpha_s
+        sigma_ts = self.transition_std(t, s)
+        kept, drawn = alpha_ts * sigma_s2 / sigma_t2, alpha_s * sigma_ts**2 / sigma_t2
+        mean = per_structure(kept, z_t) * z_t + per_structure(drawn, z_t) * x0
+        return mean, per_structure(sigma_ts * (sigma_s2 / sigma_t2).sqrt(), z_t)
 
     def transition_std(self, t: Tensor, s: Tensor) -> Tensor:
         """sigma_{t|s}, the noise that q(z_t | z_s) adds, shape ``(B,)``.

@@ -28,6 +28,10 @@ class Schedule(ABC):
         """Noise amplitude."""
         return self.sigma_squared(t).sqrt()
 
+    def lost(self, t: Tensor) -> Tensor:
+        """1 - alpha: what multiplies the prior where alpha is the probability that a class is kept."""
+        return 1.0 - self.alpha(t)
+
     def gamma(self, t: Tensor) -> Tensor:
         """Negative log signal-to-noise ratio, -log(alpha^2 / sigma^2) (Kingma et al. 2021)."""
         return self.sigma_squared(t).log() - self.alpha_squared(t).log()
@@ -74,6 +78,49 @@ class CosineSchedule(Schedule):
 
         raw = wave(t.double()) / wave(torch.zeros((), dtype=torch.float64, device=t.device))
         return (1.0 - 2.0 * self.precision) * raw.clamp(0.0, 1.0) + self.precision
+
+
+class AdaptiveCosineSchedule(Schedule):
+    """MiDi's cosine with an exponent per field (Vignac et al. 2023, section 4.2; Le et al. 2024).
+
+    alpha(t) = f(t)/f(0), f = cos^2(pi/2 (t^nu + s)/(1 + s)). Here the cosine is the amplitude alpha itself, as in both
+    reference codes: what multiplies a position, and the probability that a class is kept. A larger nu keeps a field
+    longer. alpha(0) is exactly 1; at t = 1, where the cosine ends in zero, the references' bound on the ratio of
+    neighbouring values is a floor.
+
+    Args:
+        nu: Exponent of time.
+        offset: s.
+        num_steps: T of the reference's grid, which sets the floor.
+        smallest_ratio: Least alpha(1) / alpha(1 - 1/T).
+    """
+
+    def __init__(self, nu: float, offset: float = 0.008, num_steps: int = 500, smallest_ratio: float = 0.05) -> None:
+        self.nu, self.offset = nu, offset
+        self._start = math.pi / 2 * offset / (1.0 + offset)
+        self.floor = 0.0
+        before_last = torch.tensor(1.0 - 1.0 / num_steps, dtype=torch.float64)
+        self.floor = smallest_ratio * float(self.alpha(before_last))
+
+    def _angle(self, t: Tensor) -> Tensor:
+        """Angle gone since t = 0."""
+        return t.double() ** self.nu * (math.pi / 2 / (1.0 + self.offset))
+
+    def alpha(self, t: Tensor) -> Tensor:
+        raw = (torch.cos(self._start + self._angle(t)) / math.cos(self._start)).square()
+        return raw.clamp(min=self.floor)
+
+    def lost(self, t: Tensor) -> Tensor:
+        # Exact where it is small: cos^2 a - cos^2 b = sin(b - a) sin(b + a).
+        angle = self._angle(t)
+        raw = torch.sin(angle) * torch.sin(2.0 * self._start + angle) / math.cos(self._start) ** 2
+        return raw.clamp(max=1.0 - self.floor)
+
+    def alpha_squared(self, t: Tensor) -> Tensor:
+        return self.alpha(t).square()
+
+    def sigma_squared(self, t: Tensor) -> Tensor:
+        return self.lost(t) * (1.0 + self.alpha(t))
 
 
 def make_schedule(name: str, *, precision: float, num_steps: int) -> Schedule:

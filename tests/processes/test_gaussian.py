@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from molgen.processes.gaussian import GaussianProcess
-from molgen.processes.schedule import make_schedule
+from molgen.processes.schedule import AdaptiveCosineSchedule, make_schedule
 
 DOUBLE = {"dtype": torch.float64}
 
@@ -42,6 +42,25 @@ def test_posterior_is_bayes_rule(process, t, s):
     numerical_mean = float((weight * z_s).sum())
     assert centre == pytest.approx(numerical_mean, abs=1e-6 * max(width, 1e-3))
     assert width == pytest.approx(float((weight * (z_s - numerical_mean) ** 2).sum().sqrt()), rel=1e-6)
+
+
+@pytest.mark.parametrize(("t", "s"), TIMES)
+def test_posterior_of_clean_is_that_of_noise(process, t, s, generator):
+    t, s = torch.tensor([t], **DOUBLE), torch.tensor([s], **DOUBLE)
+    x0, noise = (torch.randn(4, 3, generator=generator, **DOUBLE) for _ in range(2))
+    z_t = process.corrupt(x0, t, noise)
+    for mine, other in zip(process.posterior_of_clean(z_t, x0, t, s), process.posterior(z_t, noise, t, s), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-7, atol=1e-9)
+
+
+def test_posterior_of_clean_ends_in_the_prediction(generator):
+    """With a schedule that leaves no noise at t = 0."""
+    process = GaussianProcess(AdaptiveCosineSchedule(2.5))
+    z_t, x0 = (torch.randn(4, 3, generator=generator) for _ in range(2))
+    for t in (1.0, 0.5, 0.002):
+        mean, std = process.posterior_of_clean(z_t, x0, torch.tensor([t], **DOUBLE), torch.zeros(1))
+        torch.testing.assert_close(mean, x0, rtol=1e-6, atol=1e-6)
+        assert not std.any()
 
 
 @pytest.mark.parametrize(("t", "s"), TIMES)

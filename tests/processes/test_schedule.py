@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.processes.schedule import CosineSchedule, PolynomialSchedule, make_schedule
+from molgen.processes.schedule import AdaptiveCosineSchedule, CosineSchedule, PolynomialSchedule, make_schedule
 
 GRID = torch.arange(1001, dtype=torch.float64) / 1000
 
@@ -59,3 +59,39 @@ def test_precision_sets_both_ends():
 def test_unknown_name():
     with pytest.raises(ValueError, match="known: polynomial_2, cosine"):
         make_schedule("polynomial", precision=1e-5, num_steps=10)
+
+
+def reference_table(nu: float, steps: int = 500) -> np.ndarray:
+    """alpha as the reference makes it: the cosine over its value at 0, ratios of neighbours bounded, multiplied up."""
+    raw = np.cos(0.5 * np.pi * ((np.arange(steps + 1) / steps) ** nu + 0.008) / 1.008) ** 2
+    raw = raw / raw[0]
+    ratios = np.clip(raw[1:] / raw[:-1], 0.05, 1.0)
+    return np.concatenate([[1.0], np.cumprod(ratios)])
+
+
+@pytest.mark.parametrize("nu", [1.0, 1.5, 2.5])
+def test_adaptive_cosine_equals_the_bounded_table(nu):
+    alpha = AdaptiveCosineSchedule(nu).alpha(torch.arange(501, dtype=torch.float64) / 500)
+    np.testing.assert_allclose(alpha.numpy(), reference_table(nu), rtol=1e-9)
+
+
+@pytest.mark.parametrize("nu", [1.0, 1.5, 2.5])
+def test_adaptive_cosine_is_stable_at_both_ends(nu):
+    schedule = AdaptiveCosineSchedule(nu)
+    assert float(schedule.alpha(torch.zeros(()))) == 1.0
+    assert float(schedule.lost(torch.zeros(()))) == 0.0
+    assert float(schedule.sigma(torch.zeros(()))) == 0.0
+    alpha, lost = schedule.alpha(GRID), schedule.lost(GRID)
+    torch.testing.assert_close(alpha + lost, torch.ones_like(alpha), rtol=1e-14, atol=0)
+    torch.testing.assert_close(schedule.alpha_squared(GRID) + schedule.sigma_squared(GRID), torch.ones_like(alpha))
+    assert bool((alpha.diff() < 0).all())
+    assert 0 < float(alpha[-1]) < 1e-4
+    small = torch.tensor([1e-6, 1e-4], dtype=torch.float64)  # 1 - alpha to first order is 2 tan(start) * angle
+    slope = 2 * math.tan(math.pi / 2 * 0.008 / 1.008) * math.pi / 2 / 1.008
+    np.testing.assert_allclose(schedule.lost(small), slope * small**nu, rtol=1e-2)
+
+
+def test_a_larger_exponent_keeps_a_field_longer():
+    values = [float(AdaptiveCosineSchedule(nu).alpha(torch.tensor(0.5))) for nu in (1.0, 1.5, 2.5)]
+    assert values == sorted(values)
+    assert values[0] < 0.51 < 0.9 < values[2]
