@@ -4,12 +4,13 @@ import ctypes
 import os
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
 from molgen import guard as guard_module
 from molgen.errors import MissingError, MolgenError
-from molgen.guard import Guard, Lost
+from molgen.guard import Guard, Lost, thread_guard
 
 
 def behave(item):
@@ -122,3 +123,20 @@ def test_what_a_child_says_before_it_dies_reaches_the_caller(tmp_path, monkeypat
     monkeypatch.setattr(guard_module, "_paths", lambda: [str(tmp_path)])
     with pytest.raises(MolgenError, match=r"could not start: it ended with code 1: ImportError: half of it is missing"):
         list(Guard(factory, 1.0).map([1]))
+
+
+@dataclass(frozen=True)
+class Equal:
+    number: int
+
+    def __call__(self):
+        return behave
+
+
+def test_a_thread_keeps_one_child_for_equal_work():
+    guard = thread_guard(Equal(1), 5.0)
+    (child,) = guard.map([("pid", 0)])
+    assert thread_guard(Equal(1), 5.0) is guard
+    assert thread_guard(Equal(1), 6.0) is not guard
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
