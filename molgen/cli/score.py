@@ -116,8 +116,14 @@ def _score(
             for _ in session.rows(read_records(files), workers=workers, dask=dask, progress=progress):
                 pass
             return
-        with RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite) as table:
-            _fill(table, session, files, workers, dask, progress)
+        table = RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite)
+        try:
+            with table:
+                _fill(table, session, files, workers, dask, progress)
+        except BaseException:
+            if table.rows:
+                typer.echo(f"{table.rows:,} rows are kept in {out}; the same command continues", err=True)
+            raise
 
 
 def _fill(table: RowsFile, session: Session, files: list[str], workers: int, dask: str | None, report: Report) -> None:
@@ -132,13 +138,8 @@ def _fill(table: RowsFile, session: Session, files: list[str], workers: int, das
         table.boundary(session.state)
         report(done, total)
 
-    try:
-        for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
-            table.write(row)
-    except KeyboardInterrupt:
-        table.commit()
-        typer.echo(f"{table.rows:,} rows are kept in {table.path}; the same command continues", err=True)
-        raise
+    for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
+        table.write(row)
     table.finish(session.summary().to_dict())
 
 

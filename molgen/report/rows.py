@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from molgen.errors import InputError, MissingError
 from molgen.scoring.protocol import Row
-from molgen.scoring.rows_file import COMMON_KINDS, parse_row
+from molgen.scoring.record_columns import COMMON_KINDS
+from molgen.scoring.rows_file import parse_row
 
 if TYPE_CHECKING:
     import pyarrow as pa

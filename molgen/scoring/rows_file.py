@@ -13,7 +13,8 @@ import os
 import sys
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,19 +24,10 @@ import numpy as np
 
 from molgen.errors import ConfigError, InputError, MissingError, OutputError
 from molgen.scoring.protocol import Protocol, Row, Value, all_columns
+from molgen.scoring.record_columns import COMMON_KINDS
 from molgen.scoring.summary import to_json
 
 COMMIT_SECONDS = 5.0
-COMMON_KINDS = {
-    "index": "int",
-    "source": "str",
-    "name": "str",
-    "formula": "str",
-    "n_atoms": "int",
-    "bonds": "str",
-    "problem": "str",
-}
-"""Columns of every row, whatever the protocols, with their types."""
 
 
 def column_kinds(protocols: list[Protocol]) -> dict[str, str]:
@@ -44,7 +36,7 @@ def column_kinds(protocols: list[Protocol]) -> dict[str, str]:
 
 
 class RowsFile:
-    """Context manager that appends rows.
+    """Context manager that appends rows. Left by any exception, it keeps those up to the last ``boundary``.
 
     Args:
         path: ``.csv`` or ``.parquet``.
@@ -53,8 +45,8 @@ class RowsFile:
         overwrite: Start afresh, whatever is there.
 
     Attributes:
-        rows: Rows that an earlier part of the run completed.
-        state: The arrays given to the last ``boundary`` of that part.
+        rows: Rows in the file; at first those that an earlier part of the run completed, at last those that are kept.
+        state: The arrays of the last ``boundary`` of that earlier part.
 
     Raises:
         OutputError: The file exists and is not part of an unfinished run, or cannot be written.
@@ -67,7 +59,7 @@ class RowsFile:
     ) -> None:
         self.path, self.kinds, self.settings = path, dict(kinds), json.loads(json.dumps(settings))
         self.rows, self.state, self._bytes = 0, dict[str, np.ndarray](), 0
-        self._committed = time.monotonic()
+        self._committed, self._is_finished = time.monotonic(), False
         self._part = path.with_name(path.name + ".part")
         self._is_parquet = path.suffix == ".parquet"
         self._work = path.with_name(path.name + ".csv") if self._is_parquet else path
@@ -90,9 +82,11 @@ class RowsFile:
             if not self._bytes:
                 self._append(list(self.kinds))
                 self._file.flush()
-                self._bytes = self._file.tell()
-                self._commit({})
-            self._last: tuple[int, int, Mapping[str, np.ndarray]] = (self.rows, self._bytes, self.state)
+            self._last: tuple[int, int, Callable[[], Mapping[str, np.ndarray]]]
+            self._last = (self.rows, self._file.tell(), lambda: self.state)
+            self._recorded = self.rows
+            if not self._bytes:
+                self._commit()
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
         return self
@@ -113,17 +107,18 @@ class RowsFile:
             raise OutputError.from_os_error(error, self.path) from error
         self.rows += 1
 
-    def boundary(self, state: Mapping[str, np.ndarray]) -> None:
-        """Say that ``state`` covers exactly the rows written so far; recorded now and then, and by ``commit``."""
-        self._file.flush()
-        self._last = (self.rows, self._file.tell(), state)
-        if time.monotonic() - self._committed > COMMIT_SECONDS:
-            self.commit()
+    def boundary(self, state: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        """Say that the rows written so far belong together, and what makes the arrays that cover exactly them.
 
-    def commit(self) -> None:
-        """Record the last boundary; the rows behind it will be made again, and no longer count as kept."""
-        self.rows, self._bytes, state = self._last
-        self._commit(state)
+        Boundaries are recorded now and then, and the last one when an exception ends the run.
+        """
+        try:
+            self._file.flush()
+            self._last = (self.rows, self._file.tell(), state)
+        except OSError as error:
+            raise OutputError.from_os_error(error, self.path) from error
+        if time.monotonic() - self._committed > COMMIT_SECONDS:
+            self._commit()
 
     def finish(self, summary: dict[str, Any]) -> None:
         """Write the summary and settle the file."""
@@ -131,15 +126,21 @@ class RowsFile:
             self._file.close()
             if self._is_parquet:
                 _to_parquet(self._work, self.path, self.kinds)
-                self._work.unlink()
             _replace(self.path.with_name(self.path.name + ".json"), f"{to_json(summary)}\n".encode())
+            self._is_finished = True
             self._part.unlink(missing_ok=True)
+            if self._is_parquet:
+                self._work.unlink()
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None and not self._is_finished:
+            with suppress(OutputError):  # then the rows recorded before are those that are kept
+                self._commit()
+            self.rows = self._recorded
         try:
             self._file.close()
         except OSError as failure:
@@ -151,17 +152,19 @@ class RowsFile:
         csv.writer(line, lineterminator="\n").writerow(cells)
         self._file.write(line.text.encode("utf-8", "replace"))
 
-    def _commit(self, state: Mapping[str, np.ndarray]) -> None:
+    def _commit(self) -> None:
+        """Record the last boundary; rows behind it will be made again."""
+        rows, size, state = self._last
         try:
-            facts = {"settings": self.settings, "rows": self.rows, "bytes": self._bytes}
+            facts = {"settings": self.settings, "rows": rows, "bytes": size}
             temporary = self._part.with_name(self._part.name + ".new")
             with temporary.open("wb") as file:
-                arrays: dict[str, Any] = {f"state.{name}": array for name, array in state.items()}
+                arrays: dict[str, Any] = {f"state.{name}": array for name, array in state().items()}
                 np.savez(file, facts=np.array(json.dumps(facts)), **arrays)
             temporary.replace(self._part)
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
-        self._committed = time.monotonic()
+        self._recorded, self._committed = rows, time.monotonic()
 
     def _load_part(self) -> None:
         try:

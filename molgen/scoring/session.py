@@ -115,12 +115,13 @@ class Session:
         }
 
     @property
-    def state(self) -> dict[str, NDArray]:
-        """What the rows do not hold: sums of features, as arrays."""
-        return {} if self._sums is None else self._sums.to_arrays()
+    def state(self) -> Callable[[], Mapping[str, NDArray]]:
+        """Makes arrays of what the rows do not hold, sums of features, as it is now, however much is added later."""
+        make: Callable[[], Mapping[str, NDArray]] = dict if self._sums is None else self._sums.to_arrays
+        return make
 
     def restore(self, rows: Iterable[Row], state: Mapping[str, NDArray]) -> None:
-        """Count the rows of an earlier part of the same run, and take over its ``state``."""
+        """Count the rows of an earlier part of the same run, and take over the arrays of its ``state``."""
         for row in rows:
             self._replay(row)
         if state:

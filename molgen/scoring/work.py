@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from molgen.elements import hill_formula
 from molgen.guard import Lost, thread_guard
 from molgen.scoring.protocol import ChunkProtocol, Protocol, Row
 from molgen.scoring.protocols import make_protocol
+from molgen.scoring.record_columns import common_columns
 from molgen.scoring.records import Chunk
 from molgen.scoring.subject import Subject
 from molgen.structure import Structure
@@ -35,15 +36,10 @@ class Work:
     timeout: float = 60.0
     distributions: str = ""
 
-    def by_kind(self) -> tuple[list[ChunkProtocol], list[Protocol]]:
-        """The protocols that take a chunk at once, and the others."""
-        made = [make_protocol(name) for name in self.protocols]
-        return [p for p in made if isinstance(p, ChunkProtocol)], [p for p in made if not isinstance(p, ChunkProtocol)]
-
     @property
     def chunk_structures(self) -> int | None:
         """Records of a chunk; None for as many as suit arrays."""
-        return SLOW_CHUNK if self.distributions or self.by_kind()[1] else None
+        return SLOW_CHUNK if self.distributions or _by_kind(self.protocols)[1] else None
 
 
 @dataclass(frozen=True)
@@ -102,8 +98,8 @@ class ScoreChunk:
 
     def __call__(self, chunk: Chunk) -> ScoredChunk:
         """Rows and sums of the chunk."""
-        rows = [_common(chunk, k) for k in range(len(chunk))]
-        at_once, one_by_one = self.work.by_kind()
+        rows = [common_columns(index, record) for index, record in enumerate(chunk.records, chunk.start)]
+        at_once, one_by_one = _by_kind(self.work.protocols)
         for protocol in at_once:
             for row, values in zip(rows, protocol.check_chunk(chunk), strict=True):
                 row |= {f"{protocol.name}.{column}": value for column, value in values.items()}
@@ -126,17 +122,11 @@ class ScoreChunk:
         return ScoredChunk(rows, sums)
 
 
-def _common(chunk: Chunk, k: int) -> Row:
-    item, structure = chunk.records[k].item, chunk.structures[k]
-    return {
-        "index": chunk.start + k,
-        "source": chunk.records[k].source,
-        "name": item.name if isinstance(item, Structure) else "",
-        "formula": hill_formula(item.numbers.tolist()) if isinstance(item, Structure) and structure is not None else "",
-        "n_atoms": len(item) if isinstance(item, Structure) else 0,
-        "bonds": None,
-        "problem": chunk.records[k].problem,
-    }
+@cache
+def _by_kind(names: tuple[str, ...]) -> tuple[list[ChunkProtocol], list[Protocol]]:
+    """The protocols that take a chunk at once, and the others; made once per process, as they are stateless."""
+    made = [make_protocol(name) for name in names]
+    return [p for p in made if isinstance(p, ChunkProtocol)], [p for p in made if not isinstance(p, ChunkProtocol)]
 
 
 def _columns(name: str, answer: Any) -> Row:

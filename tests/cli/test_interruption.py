@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from molgen import io
 from molgen.cli.app import app
+from molgen.scoring import records
 from molgen.scoring.relaxed_file import RelaxedFile
 from molgen.scoring.rows_file import RowsFile
 from tests.scoring.molecules import METHANE
@@ -30,12 +31,15 @@ def test_sigterm_ends_as_ctrl_c_does(bare_sigterm, tmp_path, monkeypatch, comman
     io.write(tmp_path / "in.sdf", [METHANE] * 3)
     out = tmp_path / ("out.csv" if command == "score" else "out.sdf")
     original = getattr(owner, name)
+    calls = []
 
     def terminated(self, written):
         original(self, written)
-        if written:
+        calls.append(written)
+        if len(calls) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
+    monkeypatch.setattr(records, "CHUNK_STRUCTURES", 1)
     monkeypatch.setattr(owner, name, terminated)
     done = CliRunner().invoke(app, [command, str(tmp_path / "in.sdf"), "--out", str(out)])
     assert done.exit_code == 130, done.exception

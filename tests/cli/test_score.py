@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from molgen import io
 from molgen.cli.app import app
 from molgen.datasets.find import open_structures
+from molgen.errors import InputError
 from molgen.scoring import records, rows_file, work
 from molgen.scoring.rows_file import RowsFile
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE
@@ -29,6 +30,20 @@ def sample(tmp_path):
 
 def run(*arguments):
     return CliRunner().invoke(app, ["score", *map(str, arguments)])
+
+
+def run_until(monkeypatch, index, error, *arguments):
+    """Run, with an error where row ``index`` is to be written."""
+    write = RowsFile.write
+
+    def stopping(table, row):
+        if row["index"] == index:
+            raise error
+        write(table, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RowsFile, "write", stopping)
+        return run(*arguments)
 
 
 def rows_of(path):
@@ -197,24 +212,15 @@ def test_full_disk_is_exit_code_6_and_the_run_continues_when_there_is_room(sampl
     assert len(rows_of(out)) == 4
 
 
-def test_an_interrupted_run_continues_to_the_same_bytes(sample, tmp_path, monkeypatch):
+@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (InputError("no"), 3), (RuntimeError(), 1)])
+def test_an_interrupted_run_continues_to_the_same_bytes(sample, tmp_path, monkeypatch, error, code):
     monkeypatch.setattr(records, "CHUNK_STRUCTURES", 1)
-    monkeypatch.setattr(rows_file, "COMMIT_SECONDS", 0.0)
     whole, out = tmp_path / "whole.csv", tmp_path / "rows.csv"
     reference = ["--reference", tmp_path / "known.xyz"]
     io.write(tmp_path / "known.xyz", [METHANE])
     assert run(sample, "--out", whole, *reference).exit_code == 0
-    write = RowsFile.write
-
-    def interrupted(table, row):
-        if row["index"] == 3:
-            raise KeyboardInterrupt
-        write(table, row)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RowsFile, "write", interrupted)
-        stopped = run(sample, "--out", out, *reference)
-    assert stopped.exit_code == 130
+    stopped = run_until(monkeypatch, 3, error, sample, "--out", out, *reference)
+    assert stopped.exit_code == code
     assert "3 rows are kept" in stopped.stderr
     assert len(rows_of(out)) == 3
     assert run(sample, "--out", out).exit_code == 3, "without the reference it is another run"
@@ -233,16 +239,8 @@ def test_distributions_continue_too(tmp_path, monkeypatch):
     io.write(sample, islice(open_structures("embedded:test"), 100))
     arguments = [sample, "--protocol", "edm,explicit", "--reference", "embedded", "--distributions"]
     assert run(*arguments, "--out", tmp_path / "whole.csv").exit_code == 0
-    write = RowsFile.write
-
-    def interrupted(table, row):
-        if row["index"] == 95:
-            raise KeyboardInterrupt
-        write(table, row)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RowsFile, "write", interrupted)
-        assert run(*arguments, "--out", tmp_path / "rows.csv").exit_code == 130
+    stopped = run_until(monkeypatch, 95, KeyboardInterrupt(), *arguments, "--out", tmp_path / "rows.csv")
+    assert stopped.exit_code == 130
     continued = run(*arguments, "--out", tmp_path / "rows.csv")
     assert continued.exit_code == 0, continued.stderr
     assert "continuing" in continued.stderr
