@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,10 @@ def score(
     records = read_records([str(structures)]) if is_spec else _records(structures)
     target = None
     if distributions:
-        read = list(records)
-        target = open_distributions(reference, bonds, first_structure(read), workers=workers)
-        records = iter(read)
+        ahead, records = tee(records)
+        first = first_structure(ahead)
+        del ahead  # or all records behind the first would be held too
+        target = open_distributions(reference, bonds, first, workers=workers)
     session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
     rows = list(session.rows(records, workers=workers, dask=dask))
     summary = session.summary()

@@ -1,11 +1,13 @@
 """Distances in a report: what they are of known samples, and that floor and control say what can be resolved."""
 
 import json
+import weakref
 
 import numpy as np
 import pytest
 
 from molgen.datasets.find import open_structures
+from molgen.scoring import score, work
 from molgen.scoring.distributions.compare import compare
 from molgen.scoring.distributions.distances import KINDS
 from molgen.scoring.distributions.features import features
@@ -173,3 +175,21 @@ def test_qm9_jitter_is_resolved_and_the_test_split_is_not(tmp_path):
     for name in ("bond_length", "angle"):
         assert metrics[name]["wasserstein"] < 3 * metrics[name]["floor"]["wasserstein"]
         assert metrics[name]["control"]["wasserstein"] > 10 * metrics[name]["wasserstein"]
+
+
+def test_structures_are_streamed(embedded, valid, monkeypatch):
+    """Those behind the first, which tells where the bonds come from, are not held until they are scored."""
+    monkeypatch.setattr(work, "SLOW_CHUNK", 5)
+    alive, most = [], 0
+
+    def stream():
+        nonlocal alive, most
+        for structure in valid:
+            one = structure.replace(name=structure.name)
+            alive = [known for known in alive if known() is not None] + [weakref.ref(one)]
+            most = max(most, len(alive))
+            yield one
+
+    scores = score(stream(), reference=str(embedded), distributions=True)
+    assert scores.summary["distributions"]["n"] == len(scores.rows) == 225
+    assert most < 100
