@@ -44,7 +44,10 @@ def test_the_four_commands(folder):
 
 def test_python_block(folder):
     check = "\nassert len(mols) == len(scores.rows) == 4 and scores.metrics.protocol.nunique() == 3\n"
-    run([sys.executable, "-c", BLOCKS[1][1] + check], folder)
+    printed = run([sys.executable, "-c", BLOCKS[1][1] + check], folder)
+    metrics, _, rows = printed.partition("] ")
+    assert {line.split()[1] for line in metrics.splitlines()[1:-2]} == {"edm", "explicit", "posebusters"}
+    assert rows.splitlines()[-1].startswith("[4 rows x ")
 
 
 def test_scoring_with_every_kind_of_protocol(folder):

@@ -3,6 +3,7 @@
 ``MOLGEN_FUZZ=20 pytest tests/io/test_fuzz.py`` tries twenty times as many files, with further seeds.
 """
 
+import gzip
 import os
 import re
 import resource
@@ -113,9 +114,17 @@ def test_damaged_files_are_read_or_explained(tmp_path, good, name):
 @pytest.mark.parametrize("name", ["a.sdf", "a.xyz", "a.extxyz", "a.smi"])
 def test_damaged_gzip_files(tmp_path, good, name):
     path = tmp_path / f"{name}.gz"
-    for seed in range((4 if name == "a.smi" else 15) * ROUNDS):
+    path.write_bytes(gzip.compress(good[name]))
+    originals, reasons = read_checked(path)
+    assert originals
+    assert not reasons
+    rounds = (4 if name == "a.smi" else 15) * ROUNDS
+    damaged = 0
+    for seed in range(rounds):
         path.write_bytes(mutate_gzip(good[name], Random(f"gzip {name} {seed}")))
-        read_checked(path)
+        structures, reasons = read_checked(path)
+        damaged += bool(reasons) or len(structures) != len(originals)
+    assert damaged > rounds / 3
 
 
 def same_as(structures, others):

@@ -11,6 +11,7 @@ from molgen.io.records import BadRecord
 from molgen.scoring import records as records_module
 from molgen.scoring import score
 from molgen.scoring.novelty import Reference
+from molgen.scoring.rates import Rate
 from molgen.scoring.records import Record
 from molgen.scoring.session import Session
 from molgen.structure import Structure
@@ -129,14 +130,7 @@ def test_no_reference_leaves_novelty_undefined():
 def test_nothing_valid_gives_no_uniqueness_and_no_crash():
     rates = metrics(score([AMMONIUM], reference=Reference.from_records([], "nothing")))
     rates["uniqueness"].pop("meaning")
-    assert rates["uniqueness"] == {
-        "kind": "rate",
-        "value": None,
-        "numerator": 0,
-        "denominator": 0,
-        "low": None,
-        "high": None,
-    }
+    assert rates["uniqueness"] == Rate.wilson(0, 0).to_dict()
     assert rates["novelty"]["value"] is None
     assert score([]).summary["n"] == 0
 
