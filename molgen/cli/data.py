@@ -32,13 +32,17 @@ def prepare(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of that random split (0 if not given).")] = None,
     hydrogens: Annotated[bool, typer.Option(help="Keep hydrogen atoms; without them QM9 becomes qm9-noh.")] = True,
+    bonds: Annotated[
+        bool, typer.Option("--bonds", help="Find QM9's bonds and check them against its SMILES; makes qm9-bonds.")
+    ] = False,
+    workers: Annotated[int, typer.Option(min=-1, help="Processes that find bonds; -1 for one per core.")] = 1,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
 ) -> None:
     """Make a data set: download QM9 (86 MB, kept in DATA/downloads) or pack a local copy or a file of your own."""
     if what == "qm9":
         if split is not None or seed is not None:
             raise typer.BadParameter("QM9 keeps EDM's published split; --split and --seed are for data of your own")
-        made = _prepare_qm9(source, excluded, name, hydrogens, overwrite)
+        made = _prepare_qm9(source, excluded, name, hydrogens, bonds, overwrite, workers)
     else:
         if source is not None or excluded is not None:
             raise typer.BadParameter("--source and --excluded go with qm9; give your own file in place of the name")
@@ -47,16 +51,23 @@ def prepare(
 
 
 def _prepare_qm9(
-    source: Path | None, excluded: Path | None, name: str | None, hydrogens: bool, overwrite: bool
+    source: Path | None,
+    excluded: Path | None,
+    name: str | None,
+    hydrogens: bool,
+    bonds: bool,
+    overwrite: bool,
+    workers: int,
 ) -> Prepared:
     from molgen.cli.progress import progress_bar
     from molgen.datasets import find, qm9
     from molgen.datasets.download import download
     from molgen.datasets.packing import check_free
+    from molgen.datasets.qm9_bonds import with_smiles
     from molgen.datasets.qm9_prepare import codes_for, prepare_qm9
     from molgen.datasets.source import open_source
 
-    folder = find.folder_for(name or ("qm9" if hydrogens else "qm9-noh"))
+    folder = find.folder_for(name or f"qm9{'' if hydrogens else '-noh'}{'-bonds' if bonds else ''}")
     check_free(folder, overwrite)
     origin = str(source) if source is not None else qm9.ARCHIVE.url
     if source is None:
@@ -66,14 +77,18 @@ def _prepare_qm9(
             source = download(qm9.ARCHIVE, downloads, report)
     structures, arrays = open_source(source)
     codes = codes_for(source, excluded, arrays)
-    with progress_bar("packing", "molecules") as report:
+    if bonds:
+        structures = with_smiles(structures, arrays, source)
+    with progress_bar("finding bonds" if bonds else "packing", "molecules") as report:
         return prepare_qm9(
             structures,
             folder,
             codes=codes,
             source=origin,
             hydrogens=hydrogens,
+            bonds=bonds,
             overwrite=overwrite,
+            workers=workers,
             progress=report,
         )
 
@@ -104,6 +119,7 @@ def _prepare_own(path: Path, name: str | None, split: str, seed: int, hydrogens:
 
 def _report(made: Prepared) -> None:
     """What was made on stdout; what was left out on stderr, with exit code 5 for unreadable records."""
+    from molgen.datasets.left_out import left_out_lines
     from molgen.datasets.packed import PackedDataset
     from molgen.errors import PartialError
 
@@ -114,6 +130,8 @@ def _report(made: Prepared) -> None:
     if missing := sum(data.meta.get("missing", {}).values()):
         parts = ", ".join(f"{key} {count:,}" for key, count in data.meta["missing"].items())
         typer.echo(f"the source lacks {missing:,} molecules of this data set: {parts}", err=True)
+    for line in left_out_lines(data.meta):
+        typer.echo(line, err=True)
     for what, count in data.meta["not_kept"].items():
         typer.echo(f"not kept: {what} of {count:,} structures", err=True)
     if made.skipped.total:
@@ -143,7 +161,7 @@ def list_() -> None:
             continue
         counts = "/".join(str(count) for count in data.meta["splits"].values())
         symbols = " ".join(SYMBOLS[z] for z in data.elements)
-        typer.echo(f"{data.name:<12} {len(data):>9,} structures  {counts:<20}  {symbols:<14}  {folder}")
+        typer.echo(f"{data.name:<16} {len(data):>9,} structures  {counts:<20}  {symbols:<14}  {folder}")
 
 
 @app.command(epilog="Examples: molgen data describe qm9  |  molgen data describe qm9 --json --verify")

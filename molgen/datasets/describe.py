@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from molgen.datasets.left_out import left_out_lines
 from molgen.datasets.packed import SPLITS, PackedDataset
 from molgen.elements import SYMBOLS
 
@@ -48,6 +49,7 @@ def describe_lines(document: dict[str, Any]) -> Iterator[str]:
     skipped = document["skipped"]
     yield f"skipped      {skipped['total']:,} unreadable records"
     yield from (f"             {count:,} x {reason}" for reason, count in skipped["reasons"].items())
+    yield from left_out_lines(document)
     yield from (f"not kept     {what} of {count:,} structures" for what, count in document["not_kept"].items())
     for key, p in document["properties"].items():
         span = f", mean {p['mean']:.6g}, {p['min']:.6g} to {p['max']:.6g}" if p["known"] else ""

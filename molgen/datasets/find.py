@@ -17,6 +17,14 @@ from molgen.structure import Structure
 REPOSITORY_DATA = Path(molgen.__file__).resolve().parents[1] / "data"
 """The data folder of a clone of the repository; holds the embedded set."""
 
+QM9 = {
+    "qm9": "",
+    "qm9-noh": " --no-hydrogens",
+    "qm9-bonds": " --bonds",
+    "qm9-noh-bonds": " --no-hydrogens --bonds",
+}
+"""Names of QM9's forms, and the options that make them."""
+
 
 def data_home() -> Path:
     """Folder in which data sets are made and looked for first: ``$MOLGEN_DATA``, else ``./data``."""
@@ -57,13 +65,12 @@ def resolve(spec: str | Path) -> Path:
     for folder in candidates:
         if os.path.isfile(folder / "meta.json"):  # unlike Path's, never raises
             return folder
-    name = text if text in ("qm9", "qm9-noh") else ""
-    command = f"molgen data prepare qm9{' --no-hydrogens' if name == 'qm9-noh' else ''}"
+    options = QM9.get(text)
     searched = ", ".join(str(folder) for folder in candidates)
     raise MissingError(
         f"no data set {text!r} (looked for {searched})",
-        hint=command
-        if name
+        hint=f"molgen data prepare qm9{options}"
+        if options is not None
         else f"molgen data prepare FILE --name {Path(text).name or 'NAME'}; molgen data list shows what there is",
     )
 

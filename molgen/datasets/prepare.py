@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,21 @@ from molgen.datasets.packing import PackWriter
 from molgen.errors import InputError
 from molgen.io.records import Skipped
 from molgen.structure import Structure
+from molgen.workers import ordered_map
 
+BATCH = 256
+"""Structures that a worker process gets at a time."""
 Progress = Callable[[int, int | None], None]
 OnError = Callable[[int, str], None]
 Source = Callable[[OnError], Iterable[Structure]]
 """Called with what to tell of each unreadable record (its number from 0, "kind: detail"); yields the others."""
 
 
-Select = Callable[[Structure], Structure | str | None]
-"""What to pack for a structure: it or a changed copy, None to leave it out on purpose, or why it cannot be used."""
+Work = Callable[[Structure], Any]
+"""A function of one structure alone, which may be called in another process."""
+Select = Callable[[Any], Structure | str | None]
+"""What to pack for a structure (or for what ``Work`` gave for it), called in their order: the structure or a changed
+copy, None to leave it out on purpose, or why it cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +63,11 @@ def prepare(
     folder: Path,
     *,
     assign: Callable[[PackWriter], tuple[NDArray[np.integer], dict[str, Any]]],
+    work: Work | None = None,
     select: Select | None = None,
     hydrogens: bool = True,
     overwrite: bool = False,
+    workers: int = 1,
     total: int | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
@@ -67,9 +77,11 @@ def prepare(
         structures: Where the structures come from.
         folder: Where the data set goes; its last part is the name.
         assign: Called when all structures are added; gives their split codes and more entries for meta.json.
+        work: What to do with each structure first; its result goes to ``select``.
         select: Which structures to pack; all of them by default.
         hydrogens: False drops hydrogen atoms.
         overwrite: Replace an existing data set.
+        workers: Processes for ``work``; -1 for one per core.
         total: Structures to expect, for the progress report.
         progress: Called with (done, total).
 
@@ -84,24 +96,38 @@ def prepare(
         skipped.add(record, reason)
 
     with PackWriter(folder, name=folder.name, overwrite=overwrite) as writer:
-        for index, structure in enumerate(structures(on_error)):
-            if reason := _pack(writer, structure, select, hydrogens):
-                skipped.add(index + unreadable.total, reason)
+        numbered = ((index + unreadable.total, s) for index, s in enumerate(structures(on_error)))
+        for index, (record, item) in enumerate(numbered if work is None else _worked(work, numbered, workers)):
+            if reason := _pack(writer, item, select, hydrogens):
+                skipped.add(record, reason)
             if progress is not None and index % 256 == 0:
                 progress(index + 1, total)
         if progress is not None:
             progress(len(writer), len(writer))
+        codes, meta = assign(writer)
         if not len(writer):
             raise InputError(f"nothing to pack for {folder.name}: {_reasons(skipped)}")
         notes = {"total": skipped.total, "reasons": dict(skipped.counts), "examples": list(skipped.examples.values())}
-        codes, meta = assign(writer)
         fingerprint = writer.finish(codes, {**meta, "skipped": notes})
         return Prepared(folder, fingerprint, len(writer), skipped)
 
 
-def _pack(writer: PackWriter, structure: Structure, select: Select | None, hydrogens: bool) -> str | None:
+Numbered = tuple[int, Any]
+
+
+def _worked(work: Work, numbered: Iterator[Numbered], workers: int) -> Iterator[Numbered]:
+    batches = iter(lambda: list(islice(numbered, BATCH)), [])
+    for batch in ordered_map(partial(_work_all, work), batches, workers):
+        yield from batch
+
+
+def _work_all(work: Work, batch: list[Numbered]) -> list[Numbered]:
+    return [(record, work(structure)) for record, structure in batch]
+
+
+def _pack(writer: PackWriter, item: Any, select: Select | None, hydrogens: bool) -> str | None:
     """Add a structure, or say why not ("kind: detail")."""
-    selected = structure if select is None else select(structure)
+    selected = item if select is None else select(item)
     if not isinstance(selected, Structure):
         return selected
     try:

@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.datasets.layout import SPLITS
+from molgen.datasets.left_out import left_out_lines
 from molgen.datasets.packing import PackWriter
 from molgen.datasets.prepare import Prepared, Progress, Source, prepare
 from molgen.datasets.qm9 import ABOUT, EXCLUDED, MOLECULES, TRAIN, UNITS, read_excluded, split_codes
+from molgen.datasets.qm9_bonds import Agreeing, check_bonds
 from molgen.errors import InputError, MissingError
 from molgen.structure import Structure
 
@@ -70,42 +72,59 @@ def prepare_qm9(
     codes: NDArray[np.int8],
     source: str,
     hydrogens: bool = True,
+    bonds: bool = False,
     overwrite: bool = False,
+    workers: int = 1,
     progress: Progress | None = None,
 ) -> Prepared:
     """Pack QM9 with EDM's split; molecules that the source lacks are counted in meta.json under "missing".
 
+    With ``bonds``, those whose perceived bonds are not those of their SMILES are left out and counted under "left_out".
+
     Args:
-        structures: Called with an error callback; yields molecules that :func:`gdb_index` can identify.
+        structures: Called with an error callback; yields molecules that :func:`gdb_index` can identify, and with
+            ``bonds`` their GDB-17 SMILES as property ``smiles`` (:func:`molgen.datasets.qm9_bonds.with_smiles`).
         folder: Where the data set goes; its last part is the name.
         codes: From :func:`codes_for`.
         source: Where the molecules come from, for meta.json.
-        hydrogens: False drops hydrogen atoms.
+        hydrogens: False drops hydrogen atoms, after their bonds were found.
+        bonds: State bonds (kekulised) and formal charges.
         overwrite: Replace an existing data set.
+        workers: Processes that find bonds; -1 for one per core.
         progress: Called with (done, total).
 
     Raises:
-        InputError: The source holds no molecule of QM9.
+        InputError: The source holds no molecule of QM9, or all of them are left out.
         OutputError: The folder exists or the disk is full.
     """
     identify = _Identify(codes)
+    agreeing = Agreeing(identify, lambda index: SPLITS[codes[index]])
 
     def assign(writer: PackWriter) -> tuple[NDArray[np.integer], dict[str, Any]]:
+        if not len(writer) and agreeing.left_out.total:
+            raise InputError(
+                f"nothing to pack for {folder.name}: {'; '.join(left_out_lines(agreeing.meta()))}",
+                hint="bonds need every hydrogen atom, and the GDB-17 SMILES of each molecule to check them against",
+            )
         split = codes[writer.column("gdb_index").astype(np.int64)]
         test = (MOLECULES - EXCLUDED) // 10
         expected = dict(zip(SPLITS, (TRAIN, MOLECULES - EXCLUDED - TRAIN - test, test), strict=True))
-        missing = {key: count - int((split == code).sum()) for code, (key, count) in enumerate(expected.items())}
+        present = {key: int((split == code).sum()) + agreeing.left_out.in_split(key) for code, key in enumerate(SPLITS)}
+        missing = {key: count - present[key] for key, count in expected.items()}
         units = {key: unit for key, unit in UNITS.items() if np.isfinite(writer.column(key)).any()}
         counts = {"expected": expected, "missing": missing, "uncharacterised": identify.uncharacterised}
-        return split, {"about": ABOUT, "source": source, "hydrogens": hydrogens, "units": units, **counts}
+        about = {"about": ABOUT, "source": source, "hydrogens": hydrogens, "units": units, **counts}
+        return split, about | (agreeing.meta() if bonds else {})
 
     return prepare(
         structures,
         folder,
         assign=assign,
-        select=identify,
+        work=check_bonds if bonds else None,
+        select=agreeing if bonds else identify,
         hydrogens=hydrogens,
         overwrite=overwrite,
+        workers=workers,
         total=MOLECULES,
         progress=progress,
     )

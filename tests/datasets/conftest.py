@@ -55,7 +55,7 @@ def ammonium() -> Structure:
     )
 
 
-def qm9_text(index: int, structure: Structure, exponent: bool = False) -> str:
+def qm9_text(index: int, structure: Structure, exponent: bool = False, smiles: str = "C") -> str:
     """A file in QM9's original form; ``exponent`` writes the first x coordinate as ``...*^-6``."""
     values = "\t".join(f"{k + 0.5}" for k in range(15))
     rows = [
@@ -66,7 +66,7 @@ def qm9_text(index: int, structure: Structure, exponent: bool = False) -> str:
         words = rows[0].split("\t")
         rows[0] = "\t".join([words[0], "-4.9*^-6", *words[2:]])
     return "\n".join(
-        [str(len(structure)), f"gdb {index}\t{values}\t", *rows, "1341.307\t1341.3284", "C\tC\t", "I\tI", ""]
+        [str(len(structure)), f"gdb {index}\t{values}\t", *rows, "1341.307\t1341.3284", f"{smiles}\tC\t", "I\tI", ""]
     )
 
 
