@@ -29,6 +29,9 @@ class DataConfig:
     batch_size: int = 64
 
 
+DECAYS = ("none", "cosine", "tail")
+
+
 @dataclass
 class TrainingConfig:
     """How to train.
@@ -39,7 +42,7 @@ class TrainingConfig:
         muon_learning_rate: Peak learning rate of Muon, which then trains the weight matrices; 0: AdamW trains them too.
         amsgrad: AdamW with amsgrad, as EDM; it keeps the step sizes of the large first gradients for good.
         warmup_steps: Steps of linear warm-up.
-        decay: ``none`` or ``cosine`` (to zero at ``steps``).
+        decay: ``none``, ``cosine`` (to zero at ``steps``) or ``tail`` (constant, in the last 30 % linear to zero).
         weight_decay: Of AdamW.
         ema_decay: Decay of the weight average per step; it starts smaller, (1 + k)/(10 + k) at step k.
         clip: ``adaptive`` (1.5 mean + 2 std of the last 50 gradient norms, as EDM), or a number for a fixed norm.
@@ -146,6 +149,11 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("position_scale", "element_scale", "number_scale"), (1e-6, _MANY)),
         **dict.fromkeys(("coordinate_range", "normalisation"), (1e-6, _MANY)),
         "precision": (1e-12, 0.4),
+        **dict.fromkeys(("pair", "heads", "expansion", "largest_weight"), (1, _MANY)),
+        "radial": (2, _MANY),
+        "self_conditioning": (0, 1),
+        "time_power": (0.1, 10),
+        **dict.fromkeys(("position_noise", "position_loss", "element_loss", "charge_loss", "bond_loss"), (0, _MANY)),
     },
     "data": {"batch_size": (1, _MANY)},
     "training": {
@@ -161,8 +169,9 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
 
 def _check_ranges(recipe: Recipe, source: str) -> None:
     training = recipe.training
-    if training.decay not in ("none", "cosine"):
-        raise ConfigError(f"{source}: training.decay is {training.decay!r}", hint="one of none, cosine")
+    if training.decay not in DECAYS:
+        hint = f"one of {', '.join(DECAYS)}"
+        raise ConfigError(f"{source}: training.decay is {training.decay!r}", hint=hint)
     if training.clip != "adaptive":
         try:
             clip = float(training.clip)

@@ -17,7 +17,7 @@ from torch import Tensor
 from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, InputError
 from molgen.randomness import NoiseSource
-from molgen.sampling.runner import PRECISIONS
+from molgen.sampling.settings import PRECISIONS
 from molgen.scoring.rates import Z_95
 
 

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
-    from molgen.sampling.runner import Settings
+    from molgen.sampling.settings import Settings
     from molgen.sampling.sizes import Plan
     from molgen.sampling.trajectory import Trajectory
 
@@ -23,8 +23,8 @@ def sample(
     n: Annotated[int, typer.Option("-n", "--number", min=1, help="Molecules.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the model's own number.")] = None,
-    solver: Annotated[str, typer.Option(help="ancestral, ddim, dpm (2M) or dpm_sde (2M, stochastic).")] = "ancestral",
-    spacing: Annotated[float, typer.Option(help="Exponent of the times; above 1, more of the steps near t = 0.")] = 1.0,
+    solver: Annotated[str | None, typer.Option(help="One of the model's; EDM: ancestral, ddim, dpm, dpm_sde.")] = None,
+    spacing: Annotated[float | None, typer.Option(help="Exponent of the times; above 1, more near t = 0.")] = None,
     atoms: Annotated[str | None, typer.Option(help="Number of atoms, 19 or 10-20; default as trained on.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Molecules at once; the result is the same.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
@@ -45,7 +45,7 @@ def sample(
     from molgen.errors import PartialError
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
-    from molgen.sampling.runner import Settings
+    from molgen.sampling.settings import Settings
     from molgen.sampling.sizes import parse_atoms
     from molgen.sampling.trajectory import Trajectory
 
@@ -53,10 +53,11 @@ def sample(
     if trajectory is not None:
         _check_trajectory(trajectory, out, overwrite)
     generator = load(checkpoint, device)
-    settings = Settings(steps or generator.default_steps, solver, precision, spacing)
+    settings = Settings.of(generator.model, steps=steps, solver=solver, spacing=spacing, precision=precision)
     plan = generator.plan(n, seed, None if atoms is None else parse_atoms(atoms))
     follower = None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
-    choices = {"n": n, "seed": seed, "steps": settings.steps, "solver": solver, "spacing": spacing}
+    choices = {"n": n, "seed": seed, "steps": settings.steps, "solver": settings.solver}
+    choices |= {"spacing": settings.spacing}
     choices |= {"precision": precision, "atoms": atoms}
     choices |= {"trajectory": None if trajectory is None else str(trajectory)}
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
@@ -97,15 +98,20 @@ def _sample_file(generator: Generator, plan: Plan, out: Path, choices: dict[str,
     from molgen.provenance import hardware, versions
     from molgen.sampling.output import SampleFile
 
-    bonds = "bonds" in format_of(out).keeps
-    prepare: Callable[[Any], Any] = perceive_bonds if bonds else lambda structure: structure
+    stated = generator.model.states_bonds
+    looked_up = not stated and "bonds" in format_of(out).keeps
+    prepare: Callable[[Any], Any] = perceive_bonds if looked_up else lambda structure: structure
     decisive = {"checkpoint_sha256": generator.sha256(), **choices, "device": generator.device.partition(":")[0]}
     facts = {
         "checkpoint": str(generator.path),
         "model": generator.checkpoint.recipe.get("model", {}).get("name"),
         "recipe": generator.checkpoint.recipe,
         "training": generator.checkpoint.provenance,
-        "bonds": "lookup of interatomic distances (EDM's table)" if bonds else None,
+        "bonds": "the model's own"
+        if stated
+        else "lookup of interatomic distances (EDM's table)"
+        if looked_up
+        else None,
         "hardware": hardware(generator.device),
         "versions": versions(),
     }

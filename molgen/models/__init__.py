@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, Final
 
 from molgen.errors import ConfigError
+from molgen.models.bondflow import BondFlow, BondFlowConfig
 from molgen.models.data_summary import DataSummary
 from molgen.models.edm import EDM, EDMConfig
 
 __all__ = ["MODELS", "DataSummary", "build"]
 
-MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {"edm": (EDMConfig, EDM)}
+MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {
+    "edm": (EDMConfig, EDM),
+    "bondflow": (BondFlowConfig, BondFlow),
+}
 """Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +20,7 @@ from molgen.processes.discretised import categorical_log_prob, integer_log_prob
 from molgen.processes.gaussian import GaussianProcess
 from molgen.processes.schedule import make_schedule
 from molgen.randomness import NoiseSource
+from molgen.solvers.gaussian import SOLVERS, Solver
 
 
 @dataclass
@@ -65,6 +68,11 @@ class EDM(nn.Module):
     Raises:
         ConfigError: A setting is unknown, or the feature scales are too large to be read back at t = 0.
     """
+
+    solvers: ClassVar[Mapping[str, Solver]] = SOLVERS
+    states_bonds: ClassVar[bool] = False
+    default_solver: ClassVar[str] = "ancestral"
+    default_spacing: ClassVar[float] = 1.0
 
     def __init__(self, config: EDMConfig, data: DataSummary) -> None:
         super().__init__()
@@ -178,6 +186,21 @@ class EDM(nn.Module):
         spread = torch.exp(0.5 * self.process.schedule.gamma(t)).to(z_0.dtype)
         x = (estimate + spread * self.centred_noise(mask, noise))[..., :3] * self.config.position_scale
         return AtomBatch(mask=mask, elements=self.read_elements(z_0) * mask, positions=remove_mean(x, mask))
+
+    @property
+    def network(self) -> nn.Module:
+        """What training may compile."""
+        return self.denoiser.network
+
+    @property
+    def default_steps(self) -> int:
+        """Steps of the sampler: T."""
+        return self.config.num_steps
+
+    def snapshot(self, z: Tensor, mask: Tensor) -> AtomBatch:
+        """A latent as structures, for trajectories."""
+        positions = z[..., :3] * self.config.position_scale
+        return AtomBatch(mask=mask, elements=self.read_elements(z) * mask, positions=positions)
 
     def read_elements(self, z: Tensor) -> Tensor:
         """Atomic number of the largest one-hot coordinate, shape ``(B, N)``."""

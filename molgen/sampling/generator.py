@@ -11,7 +11,8 @@ from molgen.batch import AtomBatch
 from molgen.checkpoint import Checkpoint, find
 from molgen.errors import ConfigError, MissingError
 from molgen.provenance import file_sha256
-from molgen.sampling.runner import Settings, run
+from molgen.sampling.runner import run
+from molgen.sampling.settings import Settings
 from molgen.sampling.sizes import CHUNK, Plan, make_plan
 from molgen.structure import Structure
 
@@ -35,11 +36,6 @@ class Generator:
     device: str
 
     @property
-    def default_steps(self) -> int:
-        """The model's own number of steps."""
-        return int(self.model.config.num_steps)
-
-    @property
     def default_batch(self) -> int:
         """Structures at once that suit the device."""
         return CHUNK if self.device == "cpu" else CUDA_BATCH
@@ -57,11 +53,11 @@ class Generator:
         n: int,
         seed: int = 0,
         steps: int | None = None,
-        solver: str = "ancestral",
+        solver: str | None = None,
         *,
         atoms: tuple[int, int] | None = None,
         precision: str = "32",
-        spacing: float = 1.0,
+        spacing: float | None = None,
         batch_size: int | None = None,
         progress: Callable[[int, int | None], None] = lambda done, total: None,
     ) -> list[Structure]:
@@ -71,21 +67,22 @@ class Generator:
             n: How many.
             seed: Of everything random.
             steps: Solver steps; the model's own number if None.
-            solver: ``ancestral``, ``ddim``, ``dpm`` or ``dpm_sde``.
+            solver: One of the model's (EDM: ``ancestral``, ``ddim``, ``dpm``, ``dpm_sde``); its default if None.
             atoms: Smallest and largest number of atoms; the training set's distribution if None.
             precision: ``32`` or ``bf16``.
-            spacing: Exponent of the times; above 1, more steps near t = 0.
+            spacing: Exponent of the times; above 1, more steps near t = 0; the model's own if None.
             batch_size: Structures at once; plays no part in the result.
             progress: Called with (done, all).
 
         Returns:
-            Structures in angstrom, without bonds (``molgen.perceive_bonds`` finds them). One whose coordinates came out
+            Structures in angstrom, with bonds where the model makes them (else ``molgen.perceive_bonds`` finds them).
+            One whose coordinates came out
             not finite stays in its place; ``numpy.isfinite(s.positions).all()`` tells.
 
         Raises:
             ConfigError: A setting is wrong, or no training structure has such a number of atoms.
         """
-        settings = Settings(self.default_steps if steps is None else steps, solver, precision, spacing)
+        settings = Settings.of(self.model, steps=steps, solver=solver, spacing=spacing, precision=precision)
         plan = self.plan(n, seed, atoms)
         made = run(self.model, plan, settings, batch_size=batch_size or self.default_batch, progress=progress)
         return [

@@ -13,41 +13,12 @@ from torch import Tensor
 from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, MolgenError
 from molgen.randomness import NoiseBlock, NoiseSource
+from molgen.sampling.settings import Settings
 from molgen.sampling.sizes import CHUNK, Plan
-from molgen.sampling.solvers import Solver, solver_by_name, time_grid
 
-PRECISIONS = ("32", "bf16")
 Progress = Callable[[int, int | None], None]
-Watch = Callable[[int, Tensor, Tensor], None]
-"""Called with (step, latent, mask) during the batch that holds the plan's first structures; step 0 is the noise."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How structures are made.
-
-    Attributes:
-        steps: Solver steps; one more network call reads the result out.
-        solver: A name in ``SOLVERS``.
-        precision: ``32``, or ``bf16`` for autocast of the network's matrix products.
-        spacing: Exponent of the times; see ``time_grid``.
-    """
-
-    steps: int
-    solver: str = "ancestral"
-    precision: str = "32"
-    spacing: float = 1.0
-
-    @property
-    def times(self) -> Tensor:
-        """The solver's times, shape ``(steps + 1,)``, float64."""
-        return time_grid(self.steps, spacing=self.spacing)
-
-    def __post_init__(self) -> None:
-        solver_by_name(self.solver)
-        time_grid(self.steps, spacing=self.spacing)
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"unknown precision {self.precision!r}", hint=f"one of {', '.join(PRECISIONS)}")
+Watch = Callable[[int, Any, Tensor], None]
+"""Called with (step, state, mask) during the batch that holds the plan's first structures; step 0 is the noise."""
 
 
 @dataclass(frozen=True)
@@ -165,10 +136,10 @@ def _make_batch(
         for piece in pieces
     ]
 
-    def on_step(step: int, z: Tensor) -> None:
+    def on_step(step: int, state: Any) -> None:
         progress(before + len(mask) * step // (settings.steps + 1), len(plan))
         if watch is not None:
-            watch(step, z, mask)
+            watch(step, state, mask)
 
     batch = make(model, mask, NoiseSource(blocks, weight.dtype), settings, on_step)
     progress(before + len(mask), len(plan))
@@ -180,7 +151,7 @@ def make(
     mask: Tensor,
     noise: NoiseSource,
     settings: Settings,
-    on_step: Callable[[int, Tensor], None] = lambda step, z: None,
+    on_step: Callable[[int, Any], None] = lambda step, state: None,
 ) -> AtomBatch:
     """One batch from noise to structures.
 
@@ -189,15 +160,15 @@ def make(
         mask: True for real atoms, shape ``(B, N)``, on the model's device.
         noise: Random draws.
         settings: How.
-        on_step: Called with (step, latent), the noise being step 0.
+        on_step: Called with (step, state), the noise being step 0.
     """
-    solver: Solver = solver_by_name(settings.solver)
+    solver = model.solvers[settings.solver]
     autocast = torch.autocast(mask.device.type, torch.bfloat16) if settings.precision == "bf16" else nullcontext()
     with torch.inference_mode(), autocast:
-        z = model.start(mask, noise)
-        on_step(0, z)
-        z_0 = solver(model, z, settings.times.to(mask.device), mask, noise, on_step)
-        batch: AtomBatch = model.finish(z_0, mask, noise)
+        state = model.start(mask, noise)
+        on_step(0, state)
+        state = solver(model, state, settings.times.to(mask.device), mask, noise, on_step)
+        batch: AtomBatch = model.finish(state, mask, noise)
     return batch
 
 

@@ -17,7 +17,7 @@ MOLECULES = 4
 
 
 class Trajectory:
-    """Collects every k-th latent; a ``watch`` for :func:`molgen.sampling.runner.run`.
+    """Collects every k-th state; a ``watch`` for :func:`molgen.sampling.runner.run`.
 
     Args:
         model: A registered model.
@@ -29,12 +29,10 @@ class Trajectory:
         self.model, self.times, self.every = model, times.tolist(), every
         self._frames: dict[int, AtomBatch] = {}
 
-    def __call__(self, step: int, z: Tensor, mask: Tensor) -> None:
+    def __call__(self, step: int, state: Any, mask: Tensor) -> None:
         if step % self.every and step != len(self.times) - 1:
             return
-        z, mask = z[:MOLECULES], mask[:MOLECULES]
-        positions = z[..., :3] * self.model.config.position_scale
-        self._frames[step] = AtomBatch(mask=mask, elements=self.model.read_elements(z) * mask, positions=positions)
+        self._frames[step] = self.model.snapshot(state, mask)[:MOLECULES]
 
     def write(self, path: Path) -> int:
         """All frames of the first molecule, then of the next; returns how many frames were not finite and are left out.

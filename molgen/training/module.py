@@ -20,6 +20,19 @@ from molgen.datasets.packed import PackedDataset
 from molgen.randomness import NoiseSource
 from molgen.training.optimizer import MuonAdamW
 
+TAIL = 0.3
+"""Share of the steps over which the decay ``tail`` lowers the learning rate."""
+
+
+def decay_factor(decay: str, progress: float) -> float:
+    """Learning rate over its peak when ``progress`` (0 to 1) of the steps are done.
+
+    ``tail`` is constant until the end comes near, so that a run can be continued with more steps.
+    """
+    if decay == "cosine":
+        return 0.5 * (1.0 + math.cos(math.pi * progress))
+    return min(1.0, (1.0 - progress) / TAIL) if decay == "tail" else 1.0
+
 
 class TrainingModule(lightning.LightningModule):
     """Trains ``model`` on the training split of ``dataset``.
@@ -102,9 +115,7 @@ class TrainingModule(lightning.LightningModule):
 
         def factor(step: int) -> float:
             warm = min(1.0, (step + 1) / max(config.warmup_steps, 1))
-            if config.decay == "none":
-                return warm
-            return warm * 0.5 * (1.0 + math.cos(math.pi * min(step / config.steps, 1.0)))
+            return warm * decay_factor(config.decay, min(step / config.steps, 1.0))
 
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

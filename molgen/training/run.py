@@ -72,7 +72,7 @@ def train(
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
     if recipe.training.compile:
-        model.denoiser.network.compile(dynamic=True)
+        model.network.compile(dynamic=True)
     module = TrainingModule(model, dataset, recipe.data.batch_size, recipe.training, seed)
     recorder = Recorder(folder, Checkpoint(recipe.to_dict(), summary, {}, {}), report, log, sample_scores)
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)

@@ -7,9 +7,10 @@ import torch
 from molgen.errors import ConfigError, MolgenError
 from molgen.randomness import NoiseSource
 from molgen.sampling.generator import structures_of
-from molgen.sampling.runner import Settings, make, run
+from molgen.sampling.runner import make, run
+from molgen.sampling.settings import Settings
 from molgen.sampling.sizes import make_plan
-from molgen.sampling.solvers import SOLVERS
+from molgen.solvers.gaussian import SOLVERS
 
 N = 150
 
@@ -29,7 +30,7 @@ def assert_same(one, other):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_batch_size_plays_no_part(model, solver):
-    settings = Settings(8, solver)
+    settings = Settings.of(model, steps=8, solver=solver)
     _, reference = made(model, settings, batch_size=64)
     plan = make_plan(model.data.size_histogram, N, seed=4)
     assert [len(s) for s in reference] == np.concatenate(plan.chunks).tolist()
@@ -42,8 +43,8 @@ def test_batch_size_plays_no_part(model, solver):
 
 def test_continuing_repeats_the_same_batches(model):
     for batch_size in (16, 64, 130):
-        _, whole = made(model, Settings(5), batch_size=batch_size)
-        chunks, rest = made(model, Settings(5), batch_size=batch_size, first=1)
+        _, whole = made(model, Settings.of(model, steps=5), batch_size=batch_size)
+        chunks, rest = made(model, Settings.of(model, steps=5), batch_size=batch_size, first=1)
         assert chunks == [1, 2]
         tail = whole[-len(rest) :]
         assert len(rest) < N
@@ -60,7 +61,7 @@ def test_continuing_repeats_the_same_batches(model):
     ],
 )
 def test_out_of_memory_halves_the_batch(model, monkeypatch, error):
-    _, reference = made(model, Settings(4), batch_size=64)
+    _, reference = made(model, Settings.of(model, steps=4), batch_size=64)
     limited, sizes, log = model.denoiser.forward, [], []
 
     def forward(z, t, mask):
@@ -70,7 +71,7 @@ def test_out_of_memory_halves_the_batch(model, monkeypatch, error):
         return limited(z, t, mask)
 
     monkeypatch.setattr(model.denoiser, "forward", forward)
-    _, structures = made(model, Settings(4), batch_size=130, log=log.append)
+    _, structures = made(model, Settings.of(model, steps=4), batch_size=130, log=log.append)
     assert_same(structures, reference)
     assert max(sizes) == 128
     assert log == [f"out of memory: going on with batches of {size}" for size in (65, 32, 16)]
@@ -82,7 +83,7 @@ def test_no_memory_for_one(model, monkeypatch):
 
     monkeypatch.setattr(model.denoiser, "forward", forward)
     with pytest.raises(MolgenError, match="single structure"):
-        made(model, Settings(4))
+        made(model, Settings.of(model, steps=4))
 
 
 def test_other_errors_pass(model, monkeypatch):
@@ -91,12 +92,12 @@ def test_other_errors_pass(model, monkeypatch):
 
     monkeypatch.setattr(model.denoiser, "forward", forward)
     with pytest.raises(RuntimeError, match="shapes"):
-        made(model, Settings(4))
+        made(model, Settings.of(model, steps=4))
 
 
 def test_progress_counts_structures_and_never_goes_back(model):
     seen = []
-    made(model, Settings(4), batch_size=64, progress=lambda done, total: seen.append((done, total)))
+    made(model, Settings.of(model, steps=4), batch_size=64, progress=lambda done, total: seen.append((done, total)))
     done = [pair[0] for pair in seen]
     assert done == sorted(done)
     assert seen[-1] == (N, N)
@@ -105,22 +106,24 @@ def test_progress_counts_structures_and_never_goes_back(model):
 
 def test_watch_follows_the_first_batch_only(model):
     seen = []
-    made(model, Settings(4), batch_size=16, watch=lambda step, z, mask: seen.append((step, z.shape[:2])))
+    made(
+        model, Settings.of(model, steps=4), batch_size=16, watch=lambda step, z, mask: seen.append((step, z.shape[:2]))
+    )
     assert [step for step, _ in seen] == [0, 1, 2, 3, 4]
     assert {shape[0] for _, shape in seen} == {16}
 
 
 def test_bf16_is_close_and_different(model):
-    _, full = made(model, Settings(3))
-    _, half = made(model, Settings(3, precision="bf16"))
+    _, full = made(model, Settings.of(model, steps=3))
+    _, half = made(model, Settings.of(model, steps=3, precision="bf16"))
     error = max(np.abs(a.positions - b.positions).max() for a, b in zip(full, half, strict=True))
     scale = max(np.abs(a.positions).max() for a in full)
     assert 0 < error < 0.05 * scale
 
 
 def test_spacing_changes_the_times(model):
-    assert Settings(2, spacing=2.0).times.tolist() == [1.0, 0.25, 0.0]
-    even, bent = made(model, Settings(3))[1], made(model, Settings(3, spacing=2.0))[1]
+    assert Settings.of(model, steps=2, spacing=2.0).times.tolist() == [1.0, 0.25, 0.0]
+    even, bent = made(model, Settings.of(model, steps=3))[1], made(model, Settings.of(model, steps=3, spacing=2.0))[1]
     assert any(not np.allclose(a.positions, b.positions) for a, b in zip(even, bent, strict=True))
 
 
@@ -131,9 +134,9 @@ def test_bad_settings(model):
         ({"steps": 2, "precision": "8"}, "unknown precision"),
     ):
         with pytest.raises(ConfigError, match=message):
-            Settings(**changes)
+            Settings.of(model, **changes)
     with pytest.raises(ConfigError, match="a batch of 0"):
-        made(model, Settings(2), batch_size=0)
+        made(model, Settings.of(model, steps=2), batch_size=0)
 
 
 def test_nothing_waits_for_the_device_inside_a_solver(model, monkeypatch):
@@ -151,5 +154,5 @@ def test_nothing_waits_for_the_device_inside_a_solver(model, monkeypatch):
     mask = torch.ones(2, 4, dtype=torch.bool)
     for solver in SOLVERS:
         with Spy():
-            make(model, mask, NoiseSource.seeded(0, 2, 4), Settings(3, solver))
+            make(model, mask, NoiseSource.seeded(0, 2, 4), Settings.of(model, steps=3, solver=solver))
     assert calls == []

@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from molgen.errors import ConfigError
-from molgen.sampling.solvers import SOLVERS, ancestral, ddim, dpm, solver_by_name, time_grid
+from molgen.models import DataSummary, build
+from molgen.models.edm import EDMConfig
+from molgen.sampling.settings import Settings, time_grid
+from molgen.solvers.gaussian import SOLVERS, ancestral, ddim, dpm
 from tests.sampling.exact import ExactModel, GaussianData, Points, masks, noise_for
 
 DATA = GaussianData(position_std=1.4, feature_mean=0.3, feature_std=0.6)
@@ -159,8 +162,9 @@ def test_the_grid_with_the_models_own_steps_is_edms():
 
 
 def test_unknown_solver():
+    model = build(EDMConfig(hidden=8, layers=1), DataSummary((1, 6), (0, 1)))
     with pytest.raises(ConfigError, match="'euler'") as caught:
-        solver_by_name("euler")
+        Settings.of(model, solver="euler")
     assert "ancestral, ddim, dpm" in caught.value.hint
 
 

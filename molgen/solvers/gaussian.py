@@ -14,7 +14,6 @@ log(alpha / sigma) = -gamma / 2.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,36 +21,10 @@ import torch
 from torch import Tensor
 
 from molgen.denoiser import project
-from molgen.errors import ConfigError
 from molgen.randomness import NoiseSource
 
 OnStep = Callable[[int, Tensor], None]
 Solver = Callable[[Any, Tensor, Tensor, Tensor, NoiseSource, OnStep | None], Tensor]
-
-
-def time_grid(steps: int, device: torch.device | str = "cpu", spacing: float = 1.0) -> Tensor:
-    """Times t_k = (1 - k/K)^spacing from 1 to 0.
-
-    With spacing 1 they are even, and with K the model's own number of steps EDM's grid exactly. A spacing above 1 puts
-    more of them near 0, where bond lengths are decided.
-
-    Args:
-        steps: K.
-        device: Where the times are wanted.
-        spacing: Exponent, positive.
-
-    Returns:
-        Shape ``(K + 1,)``, float64.
-
-    Raises:
-        ConfigError: ``steps`` or ``spacing`` is not positive.
-    """
-    if steps < 1:
-        raise ConfigError(f"{steps} sampling steps; at least 1 is needed")
-    if not 0 < spacing < math.inf:
-        raise ConfigError(f"a spacing of {spacing:g}; it must be positive")
-    even = torch.arange(steps, -1, -1, dtype=torch.float64, device=device) / steps
-    return even if spacing == 1.0 else even**spacing
 
 
 def ancestral(
@@ -126,17 +99,6 @@ def dpm_sde(
 
 SOLVERS: Final[dict[str, Solver]] = {"ancestral": ancestral, "ddim": ddim, "dpm": dpm, "dpm_sde": dpm_sde}
 """Name -> solver."""
-
-
-def solver_by_name(name: str) -> Solver:
-    """The solver called ``name``.
-
-    Raises:
-        ConfigError: There is none.
-    """
-    if name not in SOLVERS:
-        raise ConfigError(f"unknown solver {name!r}", hint=f"one of {', '.join(SOLVERS)}")
-    return SOLVERS[name]
 
 
 def _log_snr_step(process: Any, t: Tensor, s: Tensor) -> Tensor:

@@ -1,0 +1,34 @@
+"""Pairing noise with data: the permutation and rotation of the noise that bring it close to a structure."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
+from torch import Tensor
+
+
+def align_noise(noise: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Permute the atoms of the noise and rotate it, so that each structure's squared distance to it is small.
+
+    First the optimal assignment of atoms (Hungarian algorithm), then the optimal rotation or reflection (Kabsch), as in
+    equivariant flow matching (Klein et al. 2023; Song et al. 2023). Isotropic noise and an equivariant network see no
+    other distribution; the paths become shorter and cross less.
+
+    Args:
+        noise: Centred draws, zero in padding, shape ``(B, N, 3)``.
+        target: Centred coordinates, zero in padding, shape ``(B, N, 3)``.
+        mask: True for real atoms, shape ``(B, N)``.
+
+    Returns:
+        The noise, permuted and rotated, on the device of ``noise``.
+    """
+    cost = torch.cdist(target.float(), noise.float()).square().cpu().numpy()
+    order = np.tile(np.arange(mask.shape[1]), (len(mask), 1))
+    for row, n in enumerate(mask.sum(1).tolist()):
+        order[row, :n] = linear_sum_assignment(cost[row, :n, :n])[1]
+    index = torch.from_numpy(order).to(noise.device).unsqueeze(-1).expand(-1, -1, 3)
+    permuted = noise.gather(1, index)
+    left, _, right = torch.linalg.svd(permuted.double().mT @ target.double())
+    aligned: Tensor = permuted @ (left @ right).to(noise.dtype)
+    return aligned

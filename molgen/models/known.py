@@ -1,0 +1,81 @@
+"""What of a molecule is given: all elements (a formula), or all of some atoms (a fragment to grow from)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from molgen.models.graph import Graph
+from molgen.randomness import NoiseSource
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Known:
+    """The given part of a batch; a given value has no noise at any time.
+
+    Attributes:
+        atoms: True where position, element, charge and the bonds to other such atoms are given, shape ``(B, N)``.
+        elements: True where the element is given, shape ``(B, N)``; true wherever ``atoms`` is.
+    """
+
+    atoms: Tensor
+    elements: Tensor
+
+    @classmethod
+    def nothing(cls, mask: Tensor) -> Known:
+        """Nothing is given."""
+        return cls(atoms=torch.zeros_like(mask), elements=torch.zeros_like(mask))
+
+    @classmethod
+    def draw(cls, clean: Graph, noise: NoiseSource, formulas: float, fragments: float) -> Known:
+        """Tasks for training: of some molecules the elements are given, of others a neighbourhood of an atom.
+
+        The neighbourhood holds 1 to n - 1 atoms, those nearest to a random atom.
+
+        Args:
+            clean: The molecules.
+            noise: Random draws.
+            formulas: Share of molecules whose elements are given.
+            fragments: Share of molecules of which a fragment is given.
+        """
+        mask = clean.mask
+        task, count = noise.uniform().to(mask.device), noise.uniform().to(mask.device)
+        # The atom with the largest draw is the centre.
+        centre = (noise.uniform_atoms(mask.shape[1]).to(mask.device) + mask).argmax(1)
+        origin = clean.positions[torch.arange(len(mask), device=mask.device), centre].unsqueeze(1)
+        distance = (clean.positions - origin).square().sum(-1).masked_fill(~mask, torch.inf)
+        rank = distance.argsort(dim=1).argsort(dim=1)
+        wanted = 1 + (count * (mask.sum(1) - 1).clamp(min=0)).floor()
+        chosen = (task >= formulas) & (task < formulas + fragments)
+        atoms = (rank < wanted.unsqueeze(1)) & chosen.unsqueeze(1) & mask
+        return cls(atoms=atoms, elements=atoms | ((task < formulas).unsqueeze(1) & mask))
+
+    @property
+    def pairs(self) -> Tensor:
+        """True for pairs of given atoms, shape ``(B, N, N)``."""
+        return self.atoms.unsqueeze(2) & self.atoms.unsqueeze(1)
+
+    def keep(self, given: Graph, drawn: Graph) -> Graph:
+        """``drawn`` with the given values of ``given`` in place."""
+        return drawn.replace(
+            positions=torch.where(self.atoms.unsqueeze(-1), given.positions, drawn.positions),
+            elements=torch.where(self.elements, given.elements, drawn.elements),
+            charges=torch.where(self.atoms, given.charges, drawn.charges),
+            bonds=torch.where(self.pairs, given.bonds, drawn.bonds),
+        )
+
+    def place(self, moved: Tensor, given: Tensor, mask: Tensor) -> Tensor:
+        """Shift structures so that the given atoms lie, on average, where they are given; centre all others.
+
+        Args:
+            moved: Coordinates, shape ``(B, N, 3)``.
+            given: Coordinates of the given atoms, shape ``(B, N, 3)``.
+            mask: True for real atoms, shape ``(B, N)``.
+        """
+        fixed = self.atoms.any(1, keepdim=True)
+        weight = torch.where(fixed, self.atoms, mask).unsqueeze(-1).to(moved.dtype)
+        target = given * self.atoms.unsqueeze(-1)
+        shift = ((target - moved) * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1.0)
+        return (moved + shift) * mask.unsqueeze(-1)

@@ -1,0 +1,226 @@
+"""Equivariant attention with a thin pair state: wide atoms, narrow pairs, one set of coordinates.
+
+Atoms carry H scalars and attend to each other; every unordered pair carries C << H scalars, which see the distance of
+the current coordinates, bias the attention, feed back into the atoms and move the coordinates along the lines between
+atoms. No product of size N^2 H^2 occurs, and pairs are kept once, not twice (``half_pairs``). E(3)-equivariant: only
+distances enter the scalars, only differences and the coordinates themselves move the coordinates.
+
+The pieces are known: pair-biased attention (Jumper et al. 2021), coordinate updates (Satorras et al. 2021), refreshed
+distances; conditioning on time by scale and shift (Peebles & Xie 2023).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from molgen.networks.half_pairs import HalfPairs, half_pairs
+
+
+class RadialBasis(nn.Module):
+    """Gaussians of log(1 + d) on an even grid: fine where bonds are, coarse where nothing is decided.
+
+    Args:
+        count: Number of Gaussians, R.
+        largest: Distance of the last centre, in units of the coordinates.
+    """
+
+    def __init__(self, count: int, largest: float = 12.0) -> None:
+        super().__init__()
+        centres = torch.linspace(0.0, math.log1p(largest), count)
+        self.register_buffer("centres", centres, persistent=False)
+        self.centres: Tensor
+        self.factor = -0.5 / float(centres[1]) ** 2
+
+    def forward(self, distances: Tensor) -> Tensor:
+        """``(...)`` -> ``(..., R)``, float32."""
+        return torch.exp(self.factor * (torch.log1p(distances).unsqueeze(-1) - self.centres).square())
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What every block needs to know of a batch: pairs and masks, in the dtype of the pair state where it matters.
+
+    Attributes:
+        pairs: Index maps.
+        atoms: 1 for real atoms, shape ``(B, N, 1)``, float32.
+        ends: ``HalfPairs.ends`` with the pairs of padding cleared, shape ``(B, P, N)``.
+        signs: ``HalfPairs.signs`` with the pairs of padding cleared, shape ``(B, P, N)``, float32.
+        blocked: True where an atom must not look, shape ``(B, 1, 1, N)``.
+        share: 1 / number of atoms, shape ``(B, 1, 1)``, float32.
+    """
+
+    pairs: HalfPairs
+    atoms: Tensor
+    ends: Tensor
+    signs: Tensor
+    blocked: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, mask: Tensor, dtype: torch.dtype, real: torch.dtype) -> Layout:
+        pairs = half_pairs(mask.shape[1], mask.device)
+        there = (mask[:, pairs.first] & mask[:, pairs.second]).unsqueeze(-1)
+        atoms = mask.unsqueeze(-1).to(real)
+        return cls(
+            pairs=pairs,
+            atoms=atoms,
+            ends=(pairs.ends * there).to(dtype),
+            signs=(pairs.signs * there).to(real),
+            blocked=~mask[:, None, None, :],
+            share=1.0 / atoms.sum(1, keepdim=True).clamp(min=1.0),
+        )
+
+    def lines(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x_i - x_j of each pair, shape ``(B, P, 3)``, and its length, shape ``(B, P)``."""
+        difference = x.index_select(1, self.pairs.first) - x.index_select(1, self.pairs.second)
+        return difference, (difference.square().sum(-1) + 1e-12).sqrt()
+
+
+class AttentionBlock(nn.Module):
+    """Pair update, attention, feed-forward, coordinate update.
+
+    Args:
+        hidden: H, width of the atoms.
+        pair: C, width of the pairs.
+        heads: Attention heads.
+        radial: R, Gaussians of the distance.
+        expansion: Width of the feed-forward layer over H.
+        condition: Width of the conditioning vector.
+    """
+
+    def __init__(self, hidden: int, pair: int, heads: int, radial: int, expansion: int, condition: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.modulation = nn.Linear(condition, 4 * hidden)
+        self.atom_norm = nn.LayerNorm(hidden, elementwise_affine=False)
+        self.to_pair = nn.Linear(hidden, pair)
+        self.pair_norm = nn.LayerNorm(pair)
+        self.pair_first = nn.Linear(pair, pair, bias=False)
+        self.pair_radial = nn.Linear(radial, pair, bias=False)
+        self.pair_second = nn.Linear(pair, pair)
+        self.bias = nn.Linear(pair, heads + 1, bias=False)
+        self.query_key_value = nn.Linear(hidden, 3 * hidden, bias=False)
+        self.merge = nn.Linear(hidden + pair, hidden)
+        self.feed_norm = nn.LayerNorm(hidden, elementwise_affine=False)
+        self.feed = nn.Sequential(
+            nn.Linear(hidden, expansion * hidden), nn.SiLU(), nn.Linear(expansion * hidden, hidden)
+        )
+        self.stretch = nn.Linear(hidden, 1)
+        for layer in (self.modulation, self.stretch):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        nn.init.normal_(self.bias.weight, std=1e-2 / math.sqrt(pair))
+
+    def forward(
+        self, h: Tensor, z: Tensor, x: Tensor, condition: Tensor, reach: Tensor, layout: Layout, radial: RadialBasis
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Update atoms ``h`` (B, N, H), pairs ``z`` (B, P, C) and coordinates ``x`` (B, N, 3)."""
+        scale, shift, feed_scale, feed_shift = self.modulation(condition).unsqueeze(1).chunk(4, dim=-1)
+        n = self.atom_norm(h) * (1 + scale) + shift
+        here = x.detach()  # geometry steers a block; gradients reach earlier blocks through h, z and the sum of moves
+        difference, distance = layout.lines(here)
+        z = self.pair_norm(z + self._pair_update(n, z, radial(distance), layout))
+        weights = self.bias(z)  # the heads' biases, and the push along the line
+        h = h + self._attend(n, z, weights[..., :-1], layout)
+        f = self.feed_norm(h) * (1 + feed_scale) + feed_shift
+        h = h + self.feed(f)
+        push = difference * (weights[..., -1:].to(x.dtype).tanh() / (1.0 + distance.unsqueeze(-1)))
+        move = torch.matmul(layout.signs.mT, push) + here * self.stretch(f).to(x.dtype).tanh()
+        return h, z, centred(x + reach * move, layout)
+
+    def _pair_update(self, n: Tensor, z: Tensor, radial: Tensor, layout: Layout) -> Tensor:
+        ends = self.to_pair(n)
+        u = self.pair_first(z) + self.pair_radial(radial)
+        u = torch.baddbmm(u, layout.ends, ends.to(u.dtype))
+        result: Tensor = self.pair_second(F.silu(u))
+        return result
+
+    def _attend(self, n: Tensor, z: Tensor, bias: Tensor, layout: Layout) -> Tensor:
+        shape = (*n.shape[:2], 3, self.heads, n.shape[-1] // self.heads)
+        query, key, value = self.query_key_value(n).view(shape).permute(2, 0, 3, 1, 4)
+        logits = torch.matmul(query / math.sqrt(shape[-1]), key.mT) + layout.pairs.expand(bias).permute(0, 3, 1, 2)
+        attention = logits.masked_fill(layout.blocked, -torch.inf).softmax(-1)
+        seen = torch.matmul(attention, value).transpose(1, 2).reshape(n.shape)
+        around = torch.matmul(layout.ends.mT, z.to(layout.ends.dtype)) * layout.share.to(z.dtype)
+        result: Tensor = self.merge(torch.cat([seen, around.to(seen.dtype)], dim=-1))
+        return result
+
+
+def centred(x: Tensor, layout: Layout) -> Tensor:
+    """Coordinates about their mean, zero in padding."""
+    x = x * layout.atoms
+    return (x - x.sum(1, keepdim=True) * layout.share) * layout.atoms
+
+
+class EquivariantAttention(nn.Module):
+    """The network: embeddings, blocks, read-outs.
+
+    Args:
+        atom_features: Invariant inputs per atom.
+        pair_features: Symmetric invariant inputs per pair.
+        condition_features: Inputs per structure (time, size).
+        atom_outputs: Read-outs per atom.
+        pair_outputs: Read-outs per pair.
+        hidden, pair, heads, radial, expansion: See ``AttentionBlock``.
+        layers: Number of blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        atom_features: int,
+        pair_features: int,
+        condition_features: int,
+        atom_outputs: int,
+        pair_outputs: int,
+        hidden: int,
+        pair: int,
+        layers: int,
+        heads: int,
+        radial: int,
+        expansion: int,
+    ) -> None:
+        super().__init__()
+        self.radial = RadialBasis(radial)
+        self.condition = nn.Sequential(nn.Linear(condition_features, hidden), nn.SiLU())
+        self.atom_embed = nn.Linear(atom_features, hidden)
+        self.pair_embed = nn.Linear(pair_features + 2 * radial, pair)
+        sizes = (hidden, pair, heads, radial, expansion, hidden)
+        self.blocks = nn.ModuleList(AttentionBlock(*sizes) for _ in range(layers))
+        self.atom_read = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, atom_outputs))
+        self.pair_read = nn.Sequential(nn.Linear(pair, pair), nn.SiLU(), nn.Linear(pair, pair_outputs))
+
+    def forward(
+        self, x: Tensor, guess: Tensor, atoms: Tensor, pairs: Tensor, condition: Tensor, reach: Tensor, mask: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Run the network.
+
+        Args:
+            x: Centred coordinates, shape ``(B, N, 3)``.
+            guess: Coordinates of an earlier prediction, zero where there is none, shape ``(B, N, 3)``.
+            atoms: Shape ``(B, N, atom_features)``.
+            pairs: For pairs i < j in row order, shape ``(B, P, pair_features)``.
+            condition: Shape ``(B, condition_features)``.
+            reach: Scale of the displacements, shape ``(B,)``.
+            mask: True for real atoms, shape ``(B, N)``.
+
+        Returns:
+            Displacement of the coordinates ``(B, N, 3)``, atom read-outs ``(B, N, atom_outputs)`` and pair read-outs
+            ``(B, P, pair_outputs)``, all in the dtype of ``x``.
+        """
+        device = x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        layout = Layout.of(mask, dtype, x.dtype)
+        condition = self.condition(condition)
+        distances = [self.radial(layout.lines(where)[1]) for where in (x, guess)]
+        h = self.atom_embed(atoms).to(x.dtype)
+        z = self.pair_embed(torch.cat([pairs.to(dtype), *(d.to(dtype) for d in distances)], dim=-1))
+        start, reach = x, reach.to(x.dtype).reshape(-1, 1, 1)
+        for block in self.blocks:
+            h, z, x = block(h, z, x, condition, reach, layout, self.radial)
+        return x - start, self.atom_read(h).to(x.dtype), self.pair_read(z).to(x.dtype)

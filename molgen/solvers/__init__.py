@@ -1,0 +1,1 @@
+"""Solvers: from noise to data along a grid of times, as plain functions."""
