@@ -16,17 +16,18 @@ def align_noise(noise: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     other distribution; the paths become shorter and cross less.
 
     Args:
-        noise: Centred draws, zero in padding, shape ``(B, N, 3)``.
-        target: Centred coordinates, zero in padding, shape ``(B, N, 3)``.
-        mask: True for real atoms, shape ``(B, N)``.
+        noise: Draws, zero outside the mask, shape ``(B, N, 3)``; turned about the origin.
+        target: Coordinates, zero outside the mask, shape ``(B, N, 3)``.
+        mask: True for the atoms to pair, in any places, shape ``(B, N)``.
 
     Returns:
         The noise, permuted and rotated, on the device of ``noise``.
     """
     cost = torch.cdist(target.float(), noise.float()).square().cpu().numpy()
     order = np.tile(np.arange(mask.shape[1]), (len(mask), 1))
-    for row, n in enumerate(mask.sum(1).tolist()):
-        order[row, :n] = linear_sum_assignment(cost[row, :n, :n])[1]
+    for row, wanted in enumerate(mask.cpu().numpy()):
+        atoms = np.flatnonzero(wanted)
+        order[row, atoms] = atoms[linear_sum_assignment(cost[row][np.ix_(atoms, atoms)])[1]]
     index = torch.from_numpy(order).to(noise.device).unsqueeze(-1).expand(-1, -1, 3)
     permuted = noise.gather(1, index)
     left, _, right = torch.linalg.svd(permuted.double().mT @ target.double())
