@@ -187,10 +187,10 @@ class EquivariantAttention(nn.Module):
     ) -> None:
         super().__init__()
         self.radial = RadialBasis(radial)
-        self.condition = nn.Sequential(nn.Linear(condition_features, hidden), nn.SiLU())
+        self.condition = nn.Sequential(nn.Linear(condition_features, hidden // 4), nn.SiLU())
         self.atom_embed = nn.Linear(atom_features, hidden)
         self.pair_embed = nn.Linear(pair_features + 2 * radial, pair)
-        sizes = (hidden, pair, heads, radial, expansion, hidden)
+        sizes = (hidden, pair, heads, radial, expansion, hidden // 4)
         self.blocks = nn.ModuleList(AttentionBlock(*sizes) for _ in range(layers))
         self.atom_read = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, atom_outputs))
         self.pair_read = nn.Sequential(nn.Linear(pair, pair), nn.SiLU(), nn.Linear(pair, pair_outputs))
