@@ -25,9 +25,9 @@ CORE_FILES = (
     "errors",
     "host_cpu",
 )
-CORE_PACKAGES = ("geometry", "processes", "networks", "models", "sampling")
+CORE_PACKAGES = ("geometry", "processes", "networks", "models", "solvers", "sampling")
 CORE_MORE = ("datasets.packed", "datasets.packing", "datasets.batching", "datasets.find", "io.xyz")
-MODEL_PARTS = ("models", "networks", "processes", "denoiser", "sampling", "training", "checkpoint")
+MODEL_PARTS = ("models", "networks", "processes", "denoiser", "solvers", "sampling", "training", "checkpoint")
 
 
 def module_name(path: Path) -> str:
@@ -104,7 +104,7 @@ print(sorted(name for name in sys.modules if name in blocked))
 
 def test_models_networks_and_processes_know_no_chemistry_even_inside_functions():
     for name in FILES:
-        if in_package(name, ("geometry", "processes", "networks", "models", "denoiser", "batch", "randomness")):
+        if in_package(name, (*CORE_PACKAGES, "denoiser", "batch", "randomness")):
             heads = {found.partition(".")[0] for found in imports(name)}
             assert not heads & set(CHEMISTRY_LIBRARIES), name
 

@@ -50,3 +50,43 @@ def test_seeded_is_reproducible_and_len_counts_wanted_rows():
     assert torch.equal(a, b)
     assert not torch.equal(a, c)
     assert len(block(0, 7, 1, slice(1, None, 3))) == 2
+
+
+def class_draws(blocks: list[NoiseBlock], atoms: int) -> list[torch.Tensor]:
+    """Per atom, per pair, normals, per atom: order matters here too."""
+    source = NoiseSource(blocks)
+    return [
+        source.uniform_atoms(atoms),
+        source.uniform_pairs(atoms),
+        source.normal(atoms, 1),
+        source.uniform_atoms(atoms),
+    ]
+
+
+def test_uniform_draws_of_atoms_and_pairs_do_not_depend_on_the_batch():
+    whole = class_draws([block(3, 6, 4)], 4)
+    for rows in (slice(0, 2), slice(2, 6), slice(1, None, 2)):
+        for part, full in zip(class_draws([block(3, 6, 4, rows)], 4), whole, strict=True):
+            assert torch.equal(part, full[rows])
+    merged = class_draws([block(3, 6, 4), block(4, 2, 7)], 7)
+    for both, alone in zip(merged, whole, strict=True):
+        inner = both[:6, :4, :4] if both.dim() == 3 and both.shape[2] == 7 else both[:6, :4]
+        assert torch.equal(inner, alone)
+        outside = both[:6].clone()
+        outside[:, :4] = 0
+        assert not outside.any()
+    for both, alone in zip(merged, class_draws([block(4, 2, 7)], 7), strict=True):
+        assert torch.equal(both[6:], alone)
+
+
+def test_uniform_draws_of_pairs_are_symmetric_and_uniform():
+    u = NoiseSource([block(5, 400, 9)], dtype=torch.float64).uniform_pairs(9)
+    assert torch.equal(u, u.mT)
+    assert not u.diagonal(dim1=1, dim2=2).any()
+    values = u[:, *torch.triu_indices(9, 9, 1)].flatten()
+    assert 0.0 <= float(values.min()) <= float(values.max()) < 1.0
+    shares = torch.histc(values, 10, 0.0, 1.0) / len(values)
+    assert float((shares - 0.1).abs().max()) < 5 * 0.3 / len(values) ** 0.5  # five standard errors
+    atoms = NoiseSource([block(5, 400, 9)]).uniform_atoms(9)
+    assert atoms.dtype == torch.float32
+    assert len(atoms.unique()) > 3500

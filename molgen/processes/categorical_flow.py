@@ -9,18 +9,18 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-PRIORS = ("uniform", "marginal", "mask")
+from molgen.processes.classes import class_prior, draw_class
 
 
 class CategoricalFlow:
     """p_t(x | x_0) = (1 - t) [x = x_0] + t prior(x).
 
     Attributes:
-        prior: Probability of each class of the state space, shape ``(S,)``; S = K + 1 with a mask, K otherwise.
+        prior: Probability of each class of the state space, shape ``(S,)``, float64; S = K + 1 with a mask, else K.
         classes: K, classes of the data.
 
     Args:
-        name: A name of ``PRIORS``.
+        name: ``uniform``, ``marginal`` or ``mask``.
         marginal: Share of each class in the data, shape ``(K,)``; all must be positive for ``marginal``.
 
     Raises:
@@ -28,17 +28,8 @@ class CategoricalFlow:
     """
 
     def __init__(self, name: str, marginal: Tensor) -> None:
-        if name not in PRIORS:
-            raise ValueError(f"unknown prior {name!r}; known: {', '.join(PRIORS)}")
         self.classes = len(marginal)
-        if name == "mask":
-            prior = torch.zeros(self.classes + 1, dtype=marginal.dtype)
-            prior[-1] = 1.0
-        elif name == "uniform":
-            prior = torch.full_like(marginal, 1.0 / self.classes)
-        else:
-            prior = marginal / marginal.sum()
-        self.prior = prior
+        self.prior = class_prior(name, marginal)
 
     @property
     def states(self) -> int:
@@ -72,8 +63,9 @@ class CategoricalFlow:
         """Draw x_s, s < t.
 
         A variable jumps to a class drawn from ``probabilities`` with the chance 1 - s/t, which is exact for the
-        conditional process. ``eta`` adds jumps back to the prior at rate eta (1 - s kept finite), and as many more
-        jumps to the data at rate eta (1 - t)/t, which keep every p_t as it is and let early mistakes be mended.
+        conditional process. ``eta`` adds jumps back to the prior, and as many more jumps to the data beforehand, which
+        keep every p_s exactly as it is, however long the step, and let early mistakes be mended. A step injects at most
+        the noise that p_s has.
 
         Args:
             x_t: Classes, shape ``(B, ...)``, int64.
@@ -85,23 +77,12 @@ class CategoricalFlow:
             eta: Rate of jumps back to the prior per unit of time.
         """
         jump, target = draws[:2]
-        chance = 1.0 - (s / t) * torch.exp(-eta * (t - s) * (1.0 - t) / t)
+        back = torch.minimum(-torch.expm1(-eta * (t - s)), s)
+        chance = 1.0 - (s - back) / (t * (1.0 - back))
         x_s = torch.where(jump < _like(chance, jump), draw_class(probabilities, target), x_t)
         if eta > 0.0:
-            back = 1.0 - torch.exp(-eta * (t - s) * (s > 0))
             x_s = torch.where(draws[2] < _like(back, jump), self.noise(draws[3]), x_s)
         return x_s
-
-
-def draw_class(probabilities: Tensor, u: Tensor) -> Tensor:
-    """One class by inverse distribution function.
-
-    Args:
-        probabilities: Shape ``(..., K)``, sums to one.
-        u: Uniform draws in [0, 1), shape ``(...)``.
-    """
-    steps = probabilities.cumsum(-1)[..., :-1]
-    return (u.unsqueeze(-1) >= steps).sum(-1)
 
 
 def tempered(logits: Tensor, temperature: float) -> Tensor:

@@ -32,9 +32,12 @@ def summarise(dataset: PackedDataset) -> DataSummary:
         if "charges" in dataset.arrays:
             charges += np.bincount(dataset.arrays["charges"][atoms].astype(np.int64) + 128, minlength=256)
         if "bonds" in dataset.arrays:
-            orders = dataset.arrays["bonds"][_flat(dataset.arrays["bond_offsets"], rows), 2]
-            bonds += np.bincount(orders, minlength=256)
+            found = dataset.arrays["bonds"][_flat(dataset.arrays["bond_offsets"], rows), 2]
+            bonds += np.bincount(found, minlength=256)
     bonds[0] = pairs - int(bonds.sum()) if "bonds" in dataset.arrays else 0
+    orders = np.flatnonzero(bonds[1:]) + 1
+    if "bonds" in dataset.arrays:
+        orders = np.concatenate([[0], orders])  # class 0 is no bond, even if all pairs have one
     kinds = np.array(dataset.elements)
     return DataSummary(
         elements=tuple(dataset.elements),
@@ -42,8 +45,8 @@ def summarise(dataset: PackedDataset) -> DataSummary:
         element_counts=tuple(elements[kinds].tolist()),
         charges=tuple((np.flatnonzero(charges) - 128).tolist()),
         charge_counts=tuple(charges[charges > 0].tolist()),
-        bond_orders=tuple(np.flatnonzero(bonds).tolist()),
-        bond_counts=tuple(bonds[bonds > 0].tolist()),
+        bond_orders=tuple(orders.tolist()),
+        bond_counts=tuple(bonds[orders].tolist()),
         position_std=float(np.sqrt(squared / max(coordinates, 1))),
     )
 

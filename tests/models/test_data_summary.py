@@ -1,5 +1,8 @@
+import dataclasses
+import json
 import math
 
+import pytest
 import torch
 
 from molgen.models import DataSummary
@@ -16,3 +19,45 @@ def test_size_log_prob():
 def test_probabilities_sum_to_one_and_largest_size():
     assert float(SUMMARY.size_log_prob(torch.arange(10)).exp().sum()) == 1.0
     assert SUMMARY.max_atoms == 3
+
+
+def through_json(summary):
+    return DataSummary.from_dict(json.loads(json.dumps(dataclasses.asdict(summary))))
+
+
+def test_it_travels_through_json():
+    full = DataSummary(
+        elements=(1, 6),
+        size_histogram=(0, 1, 2),
+        element_counts=(3, 2),
+        charges=(-1, 0),
+        charge_counts=(1, 4),
+        bond_orders=(0, 1),
+        bond_counts=(0, 2),
+        position_std=1.25,
+    )
+    assert through_json(full) == full
+    assert through_json(SUMMARY) == SUMMARY
+    assert full.has_bonds
+    assert not SUMMARY.has_bonds
+
+
+def test_summaries_of_older_checkpoints_lack_the_later_fields():
+    assert DataSummary.from_dict({"elements": [1, 6], "size_histogram": [0, 1, 0, 3], "more": 1}) == SUMMARY
+    assert SUMMARY.position_std == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"elements": [1]}, KeyError),
+        ({"size_histogram": [1]}, KeyError),
+        ({"elements": 1, "size_histogram": [1]}, TypeError),
+        ({"elements": ["H"], "size_histogram": [1]}, ValueError),
+        ({"elements": [1], "size_histogram": [1], "charges": None}, TypeError),
+        ({"elements": [1], "size_histogram": [1], "position_std": "wide"}, ValueError),
+    ],
+)
+def test_garbled_summaries(values, error):
+    with pytest.raises(error):
+        DataSummary.from_dict(values)

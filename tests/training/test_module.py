@@ -9,7 +9,7 @@ import torch
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import InputError
 from molgen.models import DataSummary, build
-from molgen.training.module import TrainingModule
+from molgen.training.module import TrainingModule, decay_factor
 
 
 @pytest.fixture
@@ -129,3 +129,28 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_checkpoint(r
     with pytest.raises(InputError, match="training stopped: the loss is") as caught:
         run(recipe("training.learning_rate=1e30", "training.clip=1e30", "training.validate_every=1"))
     assert "training.learning_rate" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("decay", "expected"),
+    [
+        ("none", [1, 1, 1, 1, 1, 1]),
+        ("cosine", [1.0, 0.5 * (1 + math.cos(0.35 * math.pi)), 0.5, 0.5 * (1 + math.cos(0.85 * math.pi)), None, 0.0]),
+        ("tail", [1, 1, 1, 0.5, 1 / 3, 0]),
+    ],
+)
+def test_decay_of_the_learning_rate(decay, expected):
+    for progress, value in zip((0.0, 0.35, 0.5, 0.85, 0.9, 1.0), expected, strict=True):
+        if value is not None:
+            assert decay_factor(decay, progress) == pytest.approx(value, abs=1e-12)
+
+
+def test_learning_rates_of_a_run(make):
+    module = make("training.warmup_steps=4", "training.decay=tail", "training.steps=20")
+    made = module.configure_optimizers()
+    rates = []
+    for _ in range(20):
+        rates.append(made["optimizer"].param_groups[0]["lr"] / 0.01)
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+    assert rates == pytest.approx([0.25, 0.5, 0.75, *[1.0] * 12, *(5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6)], abs=1e-9)

@@ -70,6 +70,21 @@ def test_resumed_run_is_the_uninterrupted_run(run, recipe, tmp_path, uninterrupt
     assert len(metrics(resumed)) == STEPS
 
 
+def test_a_run_with_a_tail_can_be_continued_with_more_steps(run, recipe, tmp_path):
+    """Stopped before its decay began, it becomes the longer run; after its end, it goes on from there."""
+    long = run(recipe("training.decay=tail", "training.steps=20"), "long")
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe("training.decay=tail", "training.steps=10"), report=stop_after(6))
+    run(recipe("training.decay=tail", "training.steps=20"), resume=True)
+    for part in ("state_dict", "optimizer_states", "lr_schedulers", "global_step"):
+        assert_same(state(tmp_path / "run")[part], state(long)[part], part)
+    run(recipe("training.decay=tail", "training.steps=10"), "short")
+    run(recipe("training.decay=tail", "training.steps=20"), "short", resume=True)
+    assert state(tmp_path / "short")["global_step"] == 20
+    assert metrics(tmp_path / "short")[:7] == metrics(long)[:7]
+    assert metrics(tmp_path / "short")[10:] != metrics(long)[10:]
+
+
 def test_rows_after_the_checkpoint_are_written_again(run, recipe, tmp_path, uninterrupted):
     """A run that died without saving resumes at its last checkpoint and repeats what came after."""
 
