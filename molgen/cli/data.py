@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from molgen.datasets.prepare import Prepared
+from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
 
 app = typer.Typer(help="Prepare, list and describe data sets.", no_args_is_help=True)
 
 
 @app.command(
-    epilog="Examples: molgen data prepare qm9  |  molgen data prepare qm9 --source dsgdb9nsd.xyz.tar.bz2 --excluded "
-    "uncharacterized.txt  |  molgen data prepare my.sdf --name mine --split 0.9/0.05/0.05"
+    epilog="Examples: molgen data prepare qm9 --bonds  |  molgen data prepare qm9 --source dsgdb9nsd.xyz.tar.bz2 "
+    "--excluded uncharacterized.txt  |  molgen data prepare my.sdf --name mine --split 0.9/0.05/0.05  |  "
+    "molgen data prepare smiles.csv --embed --workers 8"
 )
 def prepare(
     what: Annotated[str, typer.Argument(help="qm9, or a file, archive or folder of your own.", metavar="qm9|PATH")],
@@ -30,116 +30,57 @@ def prepare(
     split: Annotated[
         str | None, typer.Option(help="Fractions train/valid/test of your own data (0.8/0.1/0.1 if not given).")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of that random split (0 if not given).")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Seed of that random split, and of --embed (0 if not given).")
+    ] = None,
     hydrogens: Annotated[bool, typer.Option(help="Keep hydrogen atoms; without them QM9 becomes qm9-noh.")] = True,
     bonds: Annotated[
         bool, typer.Option("--bonds", help="Find QM9's bonds and check them against its SMILES; makes qm9-bonds.")
     ] = False,
-    workers: Annotated[int, typer.Option(min=-1, help="Processes that find bonds; -1 for one per core.")] = 1,
+    embed: Annotated[
+        bool,
+        typer.Option(
+            "--embed",
+            help="Make geometries (ETKDGv3, MMFF94s) for a list of SMILES: txt, smi, csv or tsv, also .gz, with a "
+            "column split if it has one; or a folder with such a list for each of train, valid and test.",
+        ),
+    ] = False,
+    conformers: Annotated[
+        int | None, typer.Option(min=1, help="With --embed: embed this many for each molecule (1 if not given).")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="With --embed: take so many molecules of the list, at random.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=-1, help="Processes for --bonds or --embed; -1 for one per core (1 if not given).")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
 ) -> None:
-    """Make a data set: download QM9 (86 MB, kept in DATA/downloads) or pack a local copy or a file of your own."""
+    """Make a data set: QM9 (downloaded, 86 MB, kept in DATA/downloads, or a local copy), or from a file of your own.
+
+    A list of SMILES becomes one with --embed; interrupted, the same command goes on.
+    """
+    from molgen.cli import prepare as run
+
+    if what != "qm9" and (source is not None or excluded is not None or bonds):
+        raise typer.BadParameter("--source, --excluded and --bonds go with qm9; your own file stands in its place")
+    if what == "qm9" and (split is not None or seed is not None or embed):
+        raise typer.BadParameter("QM9 keeps EDM's split and its geometries; --split, --seed, --embed are for your own")
+    if not embed and (conformers is not None or limit is not None):
+        raise typer.BadParameter("--conformers and --limit go with --embed")
+    if not (embed or bonds) and workers is not None:
+        raise typer.BadParameter("--workers goes with --bonds or --embed")
+    if workers == 0:
+        raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
+    end_by_sigterm_as_by_ctrl_c()
     if what == "qm9":
-        if split is not None or seed is not None:
-            raise typer.BadParameter("QM9 keeps EDM's published split; --split and --seed are for data of your own")
-        made = _prepare_qm9(source, excluded, name, hydrogens, bonds, overwrite, workers)
+        run.report(run.qm9(source, excluded, name, hydrogens, bonds, overwrite, workers or 1))
+        return
+    settings = run.OwnSettings(name, split, seed or 0, hydrogens, overwrite)
+    if embed:
+        run.report(run.smiles(Path(what), settings, conformers or 1, limit, workers or 1))
     else:
-        if source is not None or excluded is not None:
-            raise typer.BadParameter("--source and --excluded go with qm9; give your own file in place of the name")
-        made = _prepare_own(Path(what), name, split or "0.8/0.1/0.1", seed or 0, hydrogens, overwrite)
-    _report(made)
-
-
-def _prepare_qm9(
-    source: Path | None,
-    excluded: Path | None,
-    name: str | None,
-    hydrogens: bool,
-    bonds: bool,
-    overwrite: bool,
-    workers: int,
-) -> Prepared:
-    from molgen.cli.progress import progress_bar
-    from molgen.datasets import find, qm9
-    from molgen.datasets.download import download
-    from molgen.datasets.packing import check_free
-    from molgen.datasets.qm9_bonds import with_smiles
-    from molgen.datasets.qm9_prepare import codes_for, prepare_qm9
-    from molgen.datasets.source import open_source
-
-    folder = find.folder_for(name or f"qm9{'' if hydrogens else '-noh'}{'-bonds' if bonds else ''}")
-    check_free(folder, overwrite)
-    origin = str(source) if source is not None else qm9.ARCHIVE.url
-    if source is None:
-        downloads = find.data_home() / "downloads"
-        with progress_bar(f"downloading {qm9.ARCHIVE.name}", "bytes") as report:
-            excluded = excluded or download(qm9.UNCHARACTERISED, downloads)
-            source = download(qm9.ARCHIVE, downloads, report)
-    structures, arrays = open_source(source)
-    codes = codes_for(source, excluded, arrays)
-    if bonds:
-        structures = with_smiles(structures, arrays, source)
-    with progress_bar("finding bonds" if bonds else "packing", "molecules") as report:
-        return prepare_qm9(
-            structures,
-            folder,
-            codes=codes,
-            source=origin,
-            hydrogens=hydrogens,
-            bonds=bonds,
-            overwrite=overwrite,
-            workers=workers,
-            progress=report,
-        )
-
-
-def _prepare_own(path: Path, name: str | None, split: str, seed: int, hydrogens: bool, overwrite: bool) -> Prepared:
-    from molgen.cli.progress import progress_bar
-    from molgen.datasets import find
-    from molgen.datasets.own import prepare_own
-    from molgen.datasets.packing import check_free
-
-    try:
-        train, valid, test = (float(word) for word in split.split("/"))
-    except ValueError as error:
-        raise typer.BadParameter(f"--split {split} is not three fractions such as 0.8/0.1/0.1") from error
-    folder = find.folder_for(name or path.name.partition(".")[0])
-    check_free(folder, overwrite)
-    with progress_bar("packing", "structures") as report:
-        return prepare_own(
-            path,
-            folder,
-            fractions=(train, valid, test),
-            seed=seed,
-            hydrogens=hydrogens,
-            overwrite=overwrite,
-            progress=report,
-        )
-
-
-def _report(made: Prepared) -> None:
-    """What was made on stdout; what was left out on stderr, with exit code 5 for unreadable records."""
-    from molgen.datasets.left_out import left_out_lines
-    from molgen.datasets.packed import PackedDataset
-    from molgen.errors import PartialError
-
-    data = PackedDataset.open(made.folder)
-    counts = "  ".join(f"{key} {count:,}" for key, count in data.meta["splits"].items())
-    typer.echo(f"{data.name}: {len(data):,} structures ({counts}) in {made.folder}")
-    typer.echo(f"fingerprint {data.fingerprint}")
-    if missing := sum(data.meta.get("missing", {}).values()):
-        parts = ", ".join(f"{key} {count:,}" for key, count in data.meta["missing"].items())
-        typer.echo(f"the source lacks {missing:,} molecules of this data set: {parts}", err=True)
-    for line in left_out_lines(data.meta):
-        typer.echo(line, err=True)
-    for what, count in data.meta["not_kept"].items():
-        typer.echo(f"not kept: {what} of {count:,} structures", err=True)
-    if made.skipped.total:
-        total = len(data) + made.skipped.total
-        raise PartialError(
-            f"{made.skipped.total:,} of {total:,} records could not be used: {'; '.join(made.skipped.lines())}",
-            hint=f"the data set {data.name} holds the others",
-        )
+        run.report(run.own(Path(what), settings))
 
 
 @app.command("list", epilog="Example: molgen data list")

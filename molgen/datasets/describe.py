@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from molgen.datasets.left_out import left_out_lines
+from molgen.datasets.left_out import left_out_lines, repeated_lines
 from molgen.datasets.packed import SPLITS, PackedDataset
 from molgen.elements import SYMBOLS
 
@@ -40,6 +40,8 @@ def describe_lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"source       {document.get('source', '')}"
     for key, value in document.get("about", {}).items():
         yield f"{key:<12} {value}"
+    if "bonds" in document:
+        yield f"bonds        {document['bonds']}"
     yield f"elements     {' '.join(document['elements'])}"
     yield f"states       {', '.join(document['has']) or 'elements and positions only'}"
     expected, missing = document.get("expected", {}), document.get("missing", {})
@@ -50,6 +52,7 @@ def describe_lines(document: dict[str, Any]) -> Iterator[str]:
     yield f"skipped      {skipped['total']:,} unreadable records"
     yield from (f"             {count:,} x {reason}" for reason, count in skipped["reasons"].items())
     yield from left_out_lines(document)
+    yield from repeated_lines(document)
     yield from (f"not kept     {what} of {count:,} structures" for what, count in document["not_kept"].items())
     for key, p in document["properties"].items():
         span = f", mean {p['mean']:.6g}, {p['min']:.6g} to {p['max']:.6g}" if p["known"] else ""

@@ -58,3 +58,14 @@ def left_out_lines(meta: Mapping[str, Any]) -> Iterator[str]:
         parts = ", ".join(f"{key} {count:,}" for key, count in counts.items())
         yield f"             {sum(counts.values()):,} x {kind} ({parts})"
         yield from (f"               {example}" for example in left_out["examples"].get(kind, []))
+
+
+def repeated_lines(meta: Mapping[str, Any]) -> Iterator[str]:
+    """The entry "repeated" of meta.json as lines of text; none where no molecule occurred again."""
+    repeated = meta.get("repeated", {"total": 0})
+    if repeated["total"]:
+        yield (
+            f"repeated     {repeated['total']:,} molecules that occurred before, packed once; "
+            f"{repeated['in_another_split']:,} of them in another split"
+        )
+        yield from (f"             {example}" for example in repeated["examples"])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.datasets.packing import PackWriter
-from molgen.datasets.prepare import Prepared, Progress, prepare, random_split
+from molgen.datasets.prepare import FRACTIONS, Prepared, Progress, prepare, random_split
 from molgen.datasets.source import open_source
 
 
@@ -17,7 +17,7 @@ def prepare_own(
     path: Path,
     folder: Path,
     *,
-    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    fractions: tuple[float, float, float] = FRACTIONS,
     seed: int = 0,
     hydrogens: bool = True,
     overwrite: bool = False,

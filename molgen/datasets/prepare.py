@@ -20,6 +20,8 @@ from molgen.workers import ordered_map
 
 BATCH = 256
 """Structures that a worker process gets at a time."""
+FRACTIONS = (0.8, 0.1, 0.1)
+"""Parts for train, valid and test where nothing else is asked for."""
 Progress = Callable[[int, int | None], None]
 OnError = Callable[[int, str], None]
 Source = Callable[[OnError], Iterable[Structure]]

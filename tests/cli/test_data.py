@@ -104,6 +104,13 @@ def test_wrong_usage(home, sdf):
     assert run("prepare", "qm9", "--split", "1/0/0").exit_code == 2
     assert run("prepare", sdf, "--source", sdf).exit_code == 2
     assert run("prepare", sdf, "--split", "most").exit_code == 2
+    assert run("prepare", sdf, "--bonds").exit_code == 2
+    assert run("prepare", sdf, "--workers", "2").exit_code == 2
+    assert run("prepare", sdf, "--embed", "--workers", "0").exit_code == 2
+    assert run("prepare", sdf, "--limit", "2").exit_code == 2
+    assert run("prepare", sdf, "--conformers", "2").exit_code == 2
+    assert run("prepare", "qm9", "--embed").exit_code == 2
+    assert run("prepare", sdf, "--embed").exit_code == 3
     assert run("prepare", sdf, "--split", "0.5/0.1/0.1").exit_code == 3
     assert run("prepare", sdf, "--name", "../x").exit_code == 3
     assert not home.exists() or not list(home.iterdir())
@@ -137,6 +144,53 @@ def test_qm9_lacking_molecules_are_reported(home, tmp_path):
     assert "valid        1 of 17,748; the source lacks 17,747" in run("describe", "qm9").stdout
     assert run("prepare", "qm9", "--source", tmp_path / "part.npz", "--no-hydrogens").exit_code == 0
     assert PackedDataset.open(home / "qm9-noh").elements == [6, 7]
+
+
+def test_qm9_bonds(home, tmp_path):
+    """Water, and hydrogen cyanide whose SMILES is that of its isomer."""
+    water = [[0.0, 0.0, 0.119], [0.0, 0.763, -0.477], [0.0, -0.763, -0.477]]
+    cyanide = [[0.0, 0.0, 0.0], [1.156, 0.0, 0.0], [-1.066, 0.0, 0.0]]
+    arrays = {"gdb_index": [3, 5], "edm_split": [0, 2], "n_atoms": [3, 3], "z": [8, 1, 1, 6, 7, 1]}
+    np.savez(tmp_path / "part.npz", **arrays, pos=[*water, *cyanide], smiles_gdb=["O", "[C-]#[NH+]"])
+    result = run("prepare", "qm9", "--bonds", "--source", tmp_path / "part.npz", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert "qm9-bonds: 1 structures (train 1  valid 0  test 0)" in result.stdout
+    assert "the source lacks 130,829 molecules" in result.stderr
+    assert "1 x other neighbours than the SMILES (test 1)" in result.stderr
+    assert "gdb_5: perceived C#N, the SMILES is [C-]#[NH+]" in result.stderr
+    assert PackedDataset.open(home / "qm9-bonds").structure(0).bonds.tolist() == [[0, 1, 1], [0, 2, 1]]
+    text = run("describe", "qm9-bonds").stdout
+    assert "bonds        xyz2mol, checked against GDB SMILES, kekulised" in text
+    assert "left out     1 molecules" in text
+    result = run("prepare", "qm9", "--bonds", "--no-hydrogens", "--source", tmp_path / "part.npz")
+    assert "qm9-noh-bonds: 1 structures" in result.stdout
+
+
+def test_smiles_embedded(home, tmp_path):
+    (tmp_path / "list.csv").write_text("smiles,split\nCO,train\nCCO,test\nOC,test\nOB(O)O,valid\n")
+    result = run("prepare", tmp_path / "list.csv", "--embed", "--name", "drugs")
+    assert result.exit_code == 5, result.output
+    assert "drugs: 2 structures (train 1  valid 0  test 1)" in result.stdout
+    assert "1 of 3 records could not be used: 1 x no parameters" in result.stderr
+    assert "repeated     1 molecules that occurred before, packed once; 1 of them in another split" in result.stderr
+    text = run("describe", "drugs").stdout
+    assert "geometry     ETKDGv3 + MMFF94s, not DFT" in text
+    assert "repeated     1 molecules" in text
+    assert run("prepare", tmp_path / "list.csv", "--embed", "--split", "1/0/0", "--name", "x").exit_code == 3
+
+
+def test_interrupted_embedding_says_how_to_go_on(home, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    (tmp_path / "list.smi").write_text("CO\nCCO\n")
+    monkeypatch.setattr(own.PackWriter, "finish", interrupted)
+    result = run("prepare", tmp_path / "list.smi", "--embed")
+    assert result.exit_code == 130
+    assert "2 molecules are kept; the same command goes on with the others" in result.stderr
+    monkeypatch.undo()
+    monkeypatch.setenv("MOLGEN_DATA", str(home))
+    assert "list: 2 structures" in run("prepare", tmp_path / "list.smi", "--embed").stdout
 
 
 @pytest.fixture

@@ -1,0 +1,156 @@
+"""What `molgen data prepare` does for each kind of source, and what it tells at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from molgen.datasets.prepare import Prepared
+
+
+@dataclass(frozen=True)
+class OwnSettings:
+    """Options for data of one's own, as given on the command line."""
+
+    name: str | None
+    split: str | None
+    seed: int
+    hydrogens: bool
+    overwrite: bool
+
+    def folder(self, path: Path) -> Path:
+        """Where the data set goes."""
+        from molgen.datasets import find
+
+        return find.folder_for(self.name or path.name.partition(".")[0])
+
+    def fractions(self) -> tuple[float, float, float] | None:
+        """Those of ``--split``; None where it is not given."""
+        if self.split is None:
+            return None
+        try:
+            train, valid, test = (float(word) for word in self.split.split("/"))
+        except ValueError as error:
+            raise typer.BadParameter(f"--split {self.split} is not three fractions such as 0.8/0.1/0.1") from error
+        return train, valid, test
+
+
+def qm9(
+    source: Path | None,
+    excluded: Path | None,
+    name: str | None,
+    hydrogens: bool,
+    bonds: bool,
+    overwrite: bool,
+    workers: int,
+) -> Prepared:
+    """QM9, downloaded or from a local copy."""
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets import find
+    from molgen.datasets.download import download
+    from molgen.datasets.packing import check_free
+    from molgen.datasets.qm9 import ARCHIVE, UNCHARACTERISED
+    from molgen.datasets.qm9_bonds import with_smiles
+    from molgen.datasets.qm9_prepare import codes_for, prepare_qm9
+    from molgen.datasets.source import open_source
+
+    folder = find.folder_for(name or f"qm9{'' if hydrogens else '-noh'}{'-bonds' if bonds else ''}")
+    check_free(folder, overwrite)
+    origin = str(source) if source is not None else ARCHIVE.url
+    if source is None:
+        downloads = find.data_home() / "downloads"
+        with progress_bar(f"downloading {ARCHIVE.name}", "bytes") as progress:
+            excluded = excluded or download(UNCHARACTERISED, downloads)
+            source = download(ARCHIVE, downloads, progress)
+    structures, arrays = open_source(source)
+    codes = codes_for(source, excluded, arrays)
+    if bonds:
+        structures = with_smiles(structures, arrays, source)
+    with progress_bar("finding bonds" if bonds else "packing", "molecules") as progress:
+        return prepare_qm9(
+            structures,
+            folder,
+            codes=codes,
+            source=origin,
+            hydrogens=hydrogens,
+            bonds=bonds,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def own(path: Path, settings: OwnSettings) -> Prepared:
+    """A file, archive or folder of structures."""
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets.own import prepare_own
+    from molgen.datasets.packing import check_free
+    from molgen.datasets.prepare import FRACTIONS
+
+    folder = settings.folder(path)
+    check_free(folder, settings.overwrite)
+    with progress_bar("packing", "structures") as progress:
+        return prepare_own(
+            path,
+            folder,
+            fractions=settings.fractions() or FRACTIONS,
+            seed=settings.seed,
+            hydrogens=settings.hydrogens,
+            overwrite=settings.overwrite,
+            progress=progress,
+        )
+
+
+def smiles(path: Path, settings: OwnSettings, conformers: int, limit: int | None, workers: int) -> Prepared:
+    """A list of SMILES with geometries made for it."""
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets.smiles_prepare import prepare_smiles, store_of
+
+    folder = settings.folder(path)
+    try:
+        with progress_bar("embedding", "molecules") as progress:
+            return prepare_smiles(
+                path,
+                folder,
+                fractions=settings.fractions(),
+                seed=settings.seed,
+                conformers=conformers,
+                limit=limit,
+                hydrogens=settings.hydrogens,
+                overwrite=settings.overwrite,
+                workers=workers,
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        if kept := store_of(folder).molecules():
+            typer.echo(f"{kept:,} molecules are kept; the same command goes on with the others", err=True)
+        raise
+
+
+def report(made: Prepared) -> None:
+    """What was made on stdout; what was left out on stderr, with exit code 5 for unreadable records."""
+    from molgen.datasets.left_out import left_out_lines, repeated_lines
+    from molgen.datasets.packed import PackedDataset
+    from molgen.errors import PartialError
+
+    data = PackedDataset.open(made.folder)
+    counts = "  ".join(f"{key} {count:,}" for key, count in data.meta["splits"].items())
+    typer.echo(f"{data.name}: {len(data):,} structures ({counts}) in {made.folder}")
+    typer.echo(f"fingerprint {data.fingerprint}")
+    if missing := sum(data.meta.get("missing", {}).values()):
+        parts = ", ".join(f"{key} {count:,}" for key, count in data.meta["missing"].items())
+        typer.echo(f"the source lacks {missing:,} molecules of this data set: {parts}", err=True)
+    for line in (*left_out_lines(data.meta), *repeated_lines(data.meta)):
+        typer.echo(line, err=True)
+    for what, count in data.meta["not_kept"].items():
+        typer.echo(f"not kept: {what} of {count:,} structures", err=True)
+    if made.skipped.total:
+        total = sum(data.meta.get("molecules", data.meta["splits"]).values()) + made.skipped.total
+        raise PartialError(
+            f"{made.skipped.total:,} of {total:,} records could not be used: {'; '.join(made.skipped.lines())}",
+            hint=f"the data set {data.name} holds the others",
+        )
