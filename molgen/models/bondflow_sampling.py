@@ -84,7 +84,7 @@ def _step(
     n = mask.shape[1]
     target = state.known.place(prediction.positions, graph.positions, mask)
     sigma = config.sample_position_noise
-    draw = noise.normal(n, 3).to(mask.device) if sigma > 0 else torch.zeros_like(target)
+    draw = noise.normal(n, 3).to(mask.device) * mask.unsqueeze(-1) if sigma > 0 else torch.zeros_like(target)
     changes = {"positions": model.flow.step(graph.positions, target, t, s, draw, sigma)}
     pairs = half_pairs(n, mask.device)
     for name, flow in model.flows.items():
