@@ -69,6 +69,6 @@ def picked(normal, classes):
 
 
 def seen_by_atoms(pairs, features, mask):
-    """Values of pairs summed over the other atom, weighted by what tells atoms apart, ``(B, N, N, C)`` -> ``(B, N, C)``."""
+    """``(B, N, N, C)`` summed over the other atom, weighted by what tells atoms apart, ``(B, N, C)``."""
     weights = (1.0 + features[..., 5]) * mask
     return torch.einsum("bijc,bj->bic", pairs, weights.to(pairs.dtype))
