@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from molgen.cli import convert, data, info, likelihood, publish, relax, report, sample, score, train
+from molgen.cli import bench, convert, data, info, likelihood, publish, relax, report, sample, score, train
 from molgen.errors import DEVICE_FAILURES, MolgenError, OutputError
 
 
@@ -53,6 +53,7 @@ app.command()(report.report)
 app.command()(relax.relax)
 app.command()(likelihood.likelihood)
 app.command()(convert.convert)
+app.command()(bench.bench)
 app.command()(publish.publish)
 app.command()(info.models)
 app.command()(info.info)

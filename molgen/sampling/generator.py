@@ -38,7 +38,7 @@ class Generator:
     @property
     def default_batch(self) -> int:
         """Structures at once that suit the device."""
-        return CHUNK if self.device == "cpu" else CUDA_BATCH
+        return default_batch(self.device)
 
     def sha256(self) -> str:
         """Of the weights file."""
@@ -107,6 +107,11 @@ def load(path: str | Path, device: str = "cpu") -> Generator:
     file = find(path)
     checkpoint = Checkpoint.load(file)
     return Generator(file, checkpoint, checkpoint.build(device), device)
+
+
+def default_batch(device: str) -> int:
+    """Structures at once that suit a device."""
+    return CHUNK if device == "cpu" else CUDA_BATCH
 
 
 def choose_device(device: str) -> str:
