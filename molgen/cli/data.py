@@ -15,16 +15,29 @@ app = typer.Typer(help="Prepare, list and describe data sets.", no_args_is_help=
 @app.command(
     epilog="Examples: molgen data prepare qm9 --bonds  |  molgen data prepare qm9 --source dsgdb9nsd.xyz.tar.bz2 "
     "--excluded uncharacterized.txt  |  molgen data prepare my.sdf --name mine --split 0.9/0.05/0.05  |  "
-    "molgen data prepare smiles.csv --embed --workers 8"
+    "molgen data prepare smiles.csv --embed --workers 8  |  molgen data prepare geom --source rdkit_folder.tar.gz"
 )
 def prepare(
-    what: Annotated[str, typer.Argument(help="qm9, or a file, archive or folder of your own.", metavar="qm9|PATH")],
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="qm9, geom (GEOM-Drugs), or a file, archive or folder of your own.", metavar="qm9|geom|PATH"
+        ),
+    ],
     source: Annotated[
         Path | None,
-        typer.Option(help="Take QM9 from here instead of downloading: tar, zip or folder of xyz files, sdf, xyz, npz."),
+        typer.Option(
+            help="Take QM9 from here instead of downloading: tar, zip or folder of xyz files, sdf, xyz, npz. For "
+            "geom: GEOM's rdkit_folder.tar.gz, or a folder with MiDi's train_data.pickle, val_data.pickle, "
+            "test_data.pickle.",
+        ),
     ] = None,
     excluded: Annotated[
         Path | None, typer.Option(help="QM9's list uncharacterized.txt, if it is not next to the source.")
+    ] = None,
+    split_files: Annotated[
+        Path | None,
+        typer.Option(help="With geom: folder with train_smiles.txt, val_smiles.txt, test_smiles.txt (plain or .gz)."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the data set; the file's name by default.")] = None,
     split: Annotated[
@@ -46,35 +59,37 @@ def prepare(
         ),
     ] = False,
     conformers: Annotated[
-        int | None, typer.Option(min=1, help="With --embed: embed this many for each molecule (1 if not given).")
+        int | None,
+        typer.Option(min=1, help="Embed this many for each molecule (1 if not given), or keep this many of geom (5)."),
     ] = None,
     limit: Annotated[
         int | None, typer.Option(min=1, help="With --embed: take so many molecules of the list, at random.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=-1, help="Processes for --bonds or --embed; -1 for one per core (1 if not given).")
+        int | None,
+        typer.Option(min=-1, help="Processes for --bonds, --embed or geom; -1 for one per core (1 if not given)."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
 ) -> None:
     """Make a data set: QM9 (downloaded, 86 MB, kept in DATA/downloads, or a local copy), or from a file of your own.
 
-    A list of SMILES becomes one with --embed; interrupted, the same command goes on.
+    A list of SMILES becomes one with --embed; interrupted, the same command goes on. GEOM-Drugs is cleaned and packed
+    from its archive of 50 GB, which is read once and not unpacked.
     """
     from molgen.cli import prepare as run
 
-    if what != "qm9" and (source is not None or excluded is not None or bonds):
-        raise typer.BadParameter("--source, --excluded and --bonds go with qm9; your own file stands in its place")
-    if what == "qm9" and (split is not None or seed is not None or embed):
-        raise typer.BadParameter("QM9 keeps EDM's split and its geometries; --split, --seed, --embed are for your own")
-    if not embed and (conformers is not None or limit is not None):
-        raise typer.BadParameter("--conformers and --limit go with --embed")
-    if not (embed or bonds) and workers is not None:
-        raise typer.BadParameter("--workers goes with --bonds or --embed")
+    kind = what if what in ("qm9", "geom") else "PATH"
+    given = {"--source": source, "--excluded": excluded, "--split-files": split_files, "--split": split, "--seed": seed}
+    given |= {"--bonds": bonds or None, "--embed": embed or None}
+    run.check_usage(kind, given | {"--conformers": conformers, "--limit": limit, "--workers": workers})
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
     end_by_sigterm_as_by_ctrl_c()
-    if what == "qm9":
+    if kind == "qm9":
         run.report(run.qm9(source, excluded, name, hydrogens, bonds, overwrite, workers or 1))
+        return
+    if kind == "geom":
+        run.report(run.geom(source, split_files, name, conformers or 5, hydrogens, overwrite, workers or 1))
         return
     settings = run.OwnSettings(name, split, seed or 0, hydrogens, overwrite)
     if embed:

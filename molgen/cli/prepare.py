@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,37 @@ import typer
 
 if TYPE_CHECKING:
     from molgen.datasets.prepare import Prepared
+
+
+EMBED, BONDS = "PATH --embed", "qm9 --bonds"
+GOES_WITH: dict[str, tuple[str, ...]] = {
+    "--source": ("qm9", BONDS, "geom"),
+    "--excluded": ("qm9", BONDS),
+    "--bonds": (BONDS,),
+    "--split-files": ("geom",),
+    "--split": ("PATH", EMBED),
+    "--seed": ("PATH", EMBED),
+    "--embed": (EMBED,),
+    "--conformers": (EMBED, "geom"),
+    "--limit": (EMBED,),
+    "--workers": (EMBED, BONDS, "geom"),
+}
+"""What is prepared, for each option that is not for everything."""
+
+
+def check_usage(what: str, given: Mapping[str, object]) -> None:
+    """Raise BadParameter for an option that does not go with what is prepared.
+
+    Args:
+        what: ``qm9``, ``geom`` or ``PATH``.
+        given: The options of :data:`GOES_WITH`; None for those that were not given.
+    """
+    for kind, option in ((BONDS, "--bonds"), (EMBED, "--embed")):
+        if kind == f"{what} {option}" and given[option] is not None:
+            what = kind
+    for option, kinds in GOES_WITH.items():
+        if given[option] is not None and what not in kinds:
+            raise typer.BadParameter(f"{option} goes with {' or '.join(kinds)}, not with {what}")
 
 
 @dataclass(frozen=True)
@@ -82,6 +114,46 @@ def qm9(
             workers=workers,
             progress=progress,
         )
+
+
+def geom(
+    source: Path | None,
+    split_files: Path | None,
+    name: str | None,
+    conformers: int,
+    hydrogens: bool,
+    overwrite: bool,
+    workers: int,
+) -> Prepared:
+    """GEOM-Drugs from a local copy; tells the rule of its split, and the conformers that were dropped."""
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets import find
+    from molgen.datasets.geom_prepare import prepare_geom
+    from molgen.datasets.geom_source import WHERE
+    from molgen.datasets.packed import PackedDataset
+    from molgen.datasets.packing import check_free
+    from molgen.errors import MissingError
+
+    if source is None:
+        raise MissingError("molgen does not download GEOM-Drugs: no checksum of its 50 GB is known", hint=WHERE)
+    folder = find.folder_for(name or f"geom-drugs{'' if hydrogens else '-noh'}")
+    check_free(folder, overwrite)
+    with progress_bar("cleaning", "molecules") as progress:
+        made = prepare_geom(
+            source,
+            folder,
+            conformers=conformers,
+            split_files=split_files,
+            hydrogens=hydrogens,
+            overwrite=overwrite,
+            workers=workers,
+            progress=progress,
+        )
+    meta = PackedDataset.open(made.folder).meta
+    typer.echo(f"split {meta['about']['split']}", err=True)
+    if dropped := "; ".join(f"{count:,} x {kind}" for kind, count in meta["conformers"]["dropped"].items()):
+        typer.echo(f"conformers dropped, of {meta['conformers']['examined']:,} examined: {dropped}", err=True)
+    return made
 
 
 def own(path: Path, settings: OwnSettings) -> Prepared:

@@ -17,13 +17,15 @@ from molgen.structure import Structure
 REPOSITORY_DATA = Path(molgen.__file__).resolve().parents[1] / "data"
 """The data folder of a clone of the repository; holds the embedded set."""
 
-QM9 = {
-    "qm9": "",
-    "qm9-noh": " --no-hydrogens",
-    "qm9-bonds": " --bonds",
-    "qm9-noh-bonds": " --no-hydrogens --bonds",
+COMMANDS = {
+    "qm9": "qm9",
+    "qm9-noh": "qm9 --no-hydrogens",
+    "qm9-bonds": "qm9 --bonds",
+    "qm9-noh-bonds": "qm9 --no-hydrogens --bonds",
+    "geom-drugs": "geom --source rdkit_folder.tar.gz",
+    "geom-drugs-noh": "geom --no-hydrogens --source rdkit_folder.tar.gz",
 }
-"""Names of QM9's forms, and the options that make them."""
+"""Names of published data sets, and what makes them after ``molgen data prepare``."""
 
 
 def data_home() -> Path:
@@ -65,12 +67,12 @@ def resolve(spec: str | Path) -> Path:
     for folder in candidates:
         if os.path.isfile(folder / "meta.json"):  # unlike Path's, never raises
             return folder
-    options = QM9.get(text)
+    command = COMMANDS.get(text)
     searched = ", ".join(str(folder) for folder in candidates)
     raise MissingError(
         f"no data set {text!r} (looked for {searched})",
-        hint=f"molgen data prepare qm9{options}"
-        if options is not None
+        hint=f"molgen data prepare {command}"
+        if command is not None
         else f"molgen data prepare FILE --name {Path(text).name or 'NAME'}; molgen data list shows what there is",
     )
 

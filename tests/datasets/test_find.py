@@ -48,6 +48,7 @@ def test_half_made_folders_are_not_listed(home):
         ("qm9", "molgen data prepare qm9"),
         ("qm9-noh", "molgen data prepare qm9 --no-hydrogens"),
         ("qm9-noh-bonds", "molgen data prepare qm9 --no-hydrogens --bonds"),
+        ("geom-drugs", "molgen data prepare geom --source rdkit_folder.tar.gz"),
         ("mine", "molgen data prepare FILE --name mine"),
     ],
 )
