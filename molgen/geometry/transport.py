@@ -8,7 +8,11 @@ from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 from torch import Tensor
 
 
-def align_noise(noise: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+_NEVER = 1e6
+"""Cost of a pair of different kinds: more than all squared distances together."""
+
+
+def align_noise(noise: Tensor, target: Tensor, mask: Tensor, kinds: Tensor, turn: Tensor) -> Tensor:
     """Permute the atoms of the noise and rotate it, so that each structure's squared distance to it is small.
 
     First the optimal assignment of atoms (Hungarian algorithm), then the optimal rotation or reflection (Kabsch), as in
@@ -19,11 +23,15 @@ def align_noise(noise: Tensor, target: Tensor, mask: Tensor) -> Tensor:
         noise: Draws, zero outside the mask, shape ``(B, N, 3)``; turned about the origin.
         target: Coordinates, zero outside the mask, shape ``(B, N, 3)``.
         mask: True for the atoms to pair, in any places, shape ``(B, N)``.
+        kinds: Only atoms of the same kind change places, shape ``(B, N)``: those that a network tells apart by what it
+            is given would otherwise learn from the noise which is which.
+        turn: True where the noise may be rotated, shape ``(B,)``: where nothing fixes the frame.
 
     Returns:
         The noise, permuted and rotated, on the device of ``noise``.
     """
-    cost = torch.cdist(target.float(), noise.float()).square().cpu().numpy()
+    different = kinds.unsqueeze(2) != kinds.unsqueeze(1)
+    cost = (torch.cdist(target.float(), noise.float()).square() + _NEVER * different).cpu().numpy()
     order = np.tile(np.arange(mask.shape[1]), (len(mask), 1))
     for row, wanted in enumerate(mask.cpu().numpy()):
         atoms = np.flatnonzero(wanted)
@@ -31,5 +39,6 @@ def align_noise(noise: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     index = torch.from_numpy(order).to(noise.device).unsqueeze(-1).expand(-1, -1, 3)
     permuted = noise.gather(1, index)
     left, _, right = torch.linalg.svd(permuted.double().mT @ target.double())
-    aligned: Tensor = permuted @ (left @ right).to(noise.dtype)
+    rotation = torch.where(turn[:, None, None], left @ right, torch.eye(3, dtype=left.dtype, device=left.device))
+    aligned: Tensor = permuted @ rotation.to(noise.dtype)
     return aligned

@@ -87,8 +87,8 @@ class BondFlowConfig:
     formulas: float = 0.1
     fragments: float = 0.1
     sample_steps: int = 50
-    sample_spacing: float = 1.0
-    sample_position_noise: float = 0.2
+    sample_spacing: float = 3.0
+    sample_position_noise: float = 0.0
     sample_category_noise: float = 0.0
     sample_temperature: float = 1.0
 
@@ -120,6 +120,7 @@ class BondFlow(nn.Module):
 
     solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"bridge": sampling.solve}
     states_bonds: ClassVar[bool] = True
+    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "fragment"})
     default_solver: ClassVar[str] = "bridge"
 
     def __init__(self, config: BondFlowConfig, data: DataSummary) -> None:
@@ -203,7 +204,8 @@ class BondFlow(nn.Module):
         n, free = clean.mask.shape[1], clean.mask & ~known.atoms
         start = self.position_noise(known, clean.mask, noise)
         if self.config.alignment:
-            start = align_noise(start, clean.positions * free.unsqueeze(-1), free)
+            kinds = torch.where(known.elements, clean.elements, -1)
+            start = align_noise(start, clean.positions * free.unsqueeze(-1), free, kinds, ~known.atoms.any(1))
         bridge = noise.normal(n, 3).to(start.device) * free.unsqueeze(-1)
         changes = {"positions": self.flow.corrupt(clean.positions, start, t, bridge)}
         for name in FIELDS:

@@ -101,7 +101,9 @@ def check_same_run(folder: Path, recipe: Recipe, facts: dict[str, Any]) -> None:
         changed += [
             f"{part}.{key}"
             for key, value in wanted[part].items()
-            if before.get(key, value) != value and not (part == "training" and key in MAY_CHANGE)
+            if before.get(key, value) != value
+            and not (part == "training" and key in MAY_CHANGE)
+            and not (part == "model" and key.startswith("sample_"))  # how a trained model is sampled
         ]
     changed = [key for key in changed if key != "data.name"]  # the fingerprint says whether the data are the same
     if changed:

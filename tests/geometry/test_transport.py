@@ -28,6 +28,11 @@ def first_atoms(sizes):
     return torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
 
 
+def paired(noise, target, mask):
+    """Where nothing is known of the molecule."""
+    return align_noise(noise, target, mask, torch.zeros_like(mask, dtype=torch.int64), torch.ones_like(mask[:, 0]))
+
+
 def squared(a, b):
     return (a - b).square().sum((-1, -2))
 
@@ -51,7 +56,7 @@ def test_against_all_permutations_and_scipy(generator):
     for _ in range(10):
         mask = first_atoms(SIZES)
         noise, target = drawn(mask, generator), drawn(mask, generator, 1.7)
-        aligned = align_noise(noise, target, mask)
+        aligned = paired(noise, target, mask)
         for row, n in enumerate(SIZES):
             expected = best_permutation(noise[row, :n], target[row, :n])
             if n > 2:
@@ -64,7 +69,7 @@ def test_no_other_rotation_is_better(generator):
     """The result is a permutation, turned; and turning it further, by little or much, makes it worse."""
     mask = first_atoms([9])
     noise, target = drawn(mask, generator), drawn(mask, generator)
-    aligned = align_noise(noise, target, mask)[0]
+    aligned = paired(noise, target, mask)[0]
     lengths = aligned.norm(dim=-1).sort().values
     torch.testing.assert_close(lengths, noise[0].norm(dim=-1).sort().values)
     best = float(squared(aligned, target[0]))
@@ -82,8 +87,8 @@ def test_turning_the_molecule_turns_the_result(reflect, generator):
     noise = drawn(mask, generator)
     target = noise[:, [3, 0, 5, 1, 4, 2]] * 1.2
     q = random_orthogonal(generator, reflect=reflect)
-    first = align_noise(noise @ q.T, target @ q.T, mask)
-    torch.testing.assert_close(first, align_noise(noise, target, mask) @ q.T, rtol=0, atol=1e-9)
+    first = paired(noise @ q.T, target @ q.T, mask)
+    torch.testing.assert_close(first, paired(noise, target, mask) @ q.T, rtol=0, atol=1e-9)
     torch.testing.assert_close(first, target @ q.T / 1.2, rtol=0, atol=1e-9)
 
 
@@ -92,7 +97,7 @@ def test_atoms_to_pair_may_lie_anywhere(generator):
     mask = torch.tensor([[False, True, False, True, True, False], [True, False, True, True, False, True]])
     noise = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64) * mask.unsqueeze(-1)
     target = torch.randn(2, 6, 3, generator=generator, dtype=torch.float64) * mask.unsqueeze(-1)
-    aligned = align_noise(noise, target, mask)
+    aligned = paired(noise, target, mask)
     assert not aligned[~mask].any()
     for row in range(2):
         atoms = mask[row]
@@ -103,5 +108,19 @@ def test_atoms_to_pair_may_lie_anywhere(generator):
 def test_the_dtype_is_kept_and_nothing_to_pair_is_no_error():
     noise = torch.randn(2, 4, 3)
     mask = torch.zeros(2, 4, dtype=torch.bool)
-    assert align_noise(noise * 0, noise * 0, mask).tolist() == (noise * 0).tolist()
-    assert align_noise(noise, noise, ~mask).dtype == torch.float32
+    assert paired(noise * 0, noise * 0, mask).tolist() == (noise * 0).tolist()
+    assert paired(noise, noise, ~mask).dtype == torch.float32
+
+
+def test_kinds_keep_to_themselves_and_a_fixed_frame_is_not_turned(generator):
+    mask = first_atoms([6, 5])
+    noise, target = drawn(mask, generator), drawn(mask, generator)
+    kinds = torch.tensor([[0, 0, 0, 1, 1, 1], [2, 0, 2, 0, 2, 0]])
+    aligned = align_noise(noise, target, mask, kinds, torch.tensor([False, False]))
+    for row in range(2):
+        for kind in kinds[row].unique():
+            same = mask[row] & (kinds[row] == kind)
+            torch.testing.assert_close(aligned[row, same], best_permutation(noise[row, same], target[row, same]))
+    free = align_noise(noise, target, mask, kinds, torch.tensor([False, True]))
+    assert torch.equal(free[0], aligned[0])
+    torch.testing.assert_close(free[1], turned(aligned[1], target[1]), rtol=0, atol=1e-6)
