@@ -91,7 +91,8 @@ class EGNN(nn.Module):
             Invariant output, shape ``(B, N, features)``, and displacement x_out - x_in, shape ``(B, N, 3)``; zero in
             padding.
         """
-        return apply_by_size(self._dense, features, positions, mask)
+        invariant, displacement = apply_by_size(self._dense, features, positions, mask)
+        return invariant, displacement
 
     def _dense(self, features: Tensor, positions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         atoms = mask.unsqueeze(-1).to(positions.dtype)
