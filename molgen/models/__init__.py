@@ -8,12 +8,14 @@ from molgen.errors import ConfigError
 from molgen.models.bondflow import BondFlow, BondFlowConfig
 from molgen.models.data_summary import DataSummary
 from molgen.models.edm import EDM, EDMConfig
+from molgen.models.eqgat import EQGATConfig, EQGATDiffusion
 
 __all__ = ["MODELS", "DataSummary", "build"]
 
 MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {
     "edm": (EDMConfig, EDM),
     "bondflow": (BondFlowConfig, BondFlow),
+    "eqgat": (EQGATConfig, EQGATDiffusion),
 }
 """Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 

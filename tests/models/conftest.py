@@ -18,7 +18,17 @@ SUMMARY = DataSummary(
     bond_counts=(200, 60, 20, 5),
     position_std=1.5,
 )
-SMALL = {"hidden": 12, "layers": 2, "coordinate_range": 2.0, "pair": 6, "heads": 3, "radial": 5}
+SMALL = {
+    "hidden": 12,
+    "layers": 2,
+    "coordinate_range": 2.0,
+    "pair": 6,
+    "heads": 3,
+    "radial": 5,
+    "vectors": 4,
+    "edges": 5,
+    "pair_hidden": 7,
+}
 
 
 @pytest.fixture
