@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from molgen.batch import AtomBatch
     from molgen.chemistry.bonds import perceive_bonds
+    from molgen.chemistry.fragment import read_fragment
     from molgen.convert import from_ase, from_pymatgen, from_rdkit, to_ase, to_pymatgen, to_rdkit
     from molgen.io import open_writer, read, write
     from molgen.sampling.generator import load
@@ -26,6 +27,7 @@ __all__ = [
     "open_writer",
     "perceive_bonds",
     "read",
+    "read_fragment",
     "score",
     "to_ase",
     "to_pymatgen",
@@ -39,6 +41,7 @@ _MODULES = {
     "molgen.io": ("open_writer", "read", "write"),
     "molgen.convert": ("from_ase", "from_pymatgen", "from_rdkit", "to_ase", "to_pymatgen", "to_rdkit"),
     "molgen.chemistry.bonds": ("perceive_bonds",),
+    "molgen.chemistry.fragment": ("read_fragment",),
     "molgen.scoring": ("score",),
     "molgen.sampling.generator": ("load",),
 }

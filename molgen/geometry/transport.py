@@ -7,7 +7,6 @@ import torch
 from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 from torch import Tensor
 
-
 _NEVER = 1e6
 """Cost of a pair of different kinds: more than all squared distances together."""
 

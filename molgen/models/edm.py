@@ -71,6 +71,7 @@ class EDM(nn.Module):
 
     solvers: ClassVar[Mapping[str, Solver]] = SOLVERS
     states_bonds: ClassVar[bool] = False
+    accepts: ClassVar[frozenset[str]] = frozenset()
     default_solver: ClassVar[str] = "ancestral"
     default_spacing: ClassVar[float] = 1.0
 

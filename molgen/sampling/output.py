@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +31,7 @@ class SampleFile:
         facts: Further provenance, ready for JSON.
         chunks: Chunks of the whole run.
         prepare: Applied to each molecule before it is written.
+        count: Numbers to sum over the molecules that are written, by name, from what ``prepare`` gave.
         overwrite: Replace a file of other settings.
 
     Raises:
@@ -46,13 +47,15 @@ class SampleFile:
         chunks: int,
         *,
         prepare: Callable[[Structure], Structure] = lambda structure: structure,
+        count: Callable[[Structure], Mapping[str, int]] = lambda structure: {},
         overwrite: bool = False,
     ) -> None:
         check_format(path)
-        self.path, self.sidecar, self.prepare = path, path.with_name(path.name + ".json"), prepare
+        self.path, self.sidecar = path, path.with_name(path.name + ".json")
+        self.prepare, self.count = prepare, count
         self.state: dict[str, Any] = {"format": FORMAT, "settings": settings, "provenance": facts, "chunks": chunks}
         self.state |= {"chunks_done": 0, "written": 0, "bytes": 0, "seconds": 0.0, "molecules_per_second": None}
-        self.state |= {"not_finite": [], "complete": chunks == 0}
+        self.state |= {"not_finite": [], "counts": {}, "complete": chunks == 0}
         if not overwrite:
             self._take_up(settings)
         self._writer = self._open()
@@ -72,6 +75,11 @@ class SampleFile:
         """Where molecules were lost: chunk, row in it, index over all, number of atoms."""
         return list(self.state["not_finite"])
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Sums over the molecules that are in the file, of what ``count`` gave for each."""
+        return dict(self.state["counts"])
+
     def add(self, structures: Iterable[Structure], seconds: float) -> None:
         """Write the next chunk.
 
@@ -82,18 +90,22 @@ class SampleFile:
         Raises:
             OutputError: It cannot be written; what was written before stays.
         """
-        state, chunk, lost = self.state, self.chunks_done, []
+        state, chunk, lost, counts = self.state, self.chunks_done, [], self.counts
         before = self._writer.count
         start = self.written + len(state["not_finite"])
         for row, structure in enumerate(structures):
             if not np.isfinite(structure.positions).all():
                 lost.append({"chunk": chunk, "row": row, "index": start + row, "atoms": len(structure)})
                 continue
-            self._writer.write(self.prepare(structure.replace(name=str(start + row))))
+            prepared = self.prepare(structure.replace(name=str(start + row)))
+            self._writer.write(prepared)
+            for name, number in self.count(prepared).items():
+                counts[name] = counts.get(name, 0) + number
         self._writer.flush()
         state["chunks_done"] = chunk + 1
         state["written"] += self._writer.count - before
         state["not_finite"] += lost
+        state["counts"] = counts
         state["bytes"] = self._length()
         state["seconds"] = round(state["seconds"] + seconds, 3)
         made = state["written"] + len(state["not_finite"])
@@ -119,17 +131,16 @@ class SampleFile:
         earlier = read_sidecar(self.sidecar)
         # JSON turns tuples into lists; compare what was written with what would be.
         wanted = json.loads(json.dumps(settings))
-        if differing := [key for key in wanted if earlier["settings"].get(key) != wanted[key]]:
-            named = ", ".join(
-                f"{key} is {earlier['settings'].get(key)} there and {wanted[key]} here" for key in differing
-            )
+        before = earlier["settings"]
+        if differing := [key for key in {**wanted, **before} if before.get(key) != wanted.get(key)]:
+            named = ", ".join(f"{key} is {before.get(key)} there and {wanted.get(key)} here" for key in differing)
             raise OutputError(f"{self.path} belongs to other settings: {named}", hint=cure)
         if self._length() < earlier["bytes"]:
             raise OutputError(
                 f"{self.path} was cut: it has {self._length():,} bytes, {self.sidecar.name} says {earlier['bytes']:,}",
                 hint=cure,
             )
-        self.state = earlier | {"provenance": self.state["provenance"]}
+        self.state |= earlier | {"provenance": self.state["provenance"]}
 
     def _open(self) -> Writer:
         try:

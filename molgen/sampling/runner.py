@@ -12,6 +12,8 @@ from torch import Tensor
 
 from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, MolgenError
+from molgen.models.graph import Graph
+from molgen.models.known import Known
 from molgen.randomness import NoiseBlock, NoiseSource
 from molgen.sampling.settings import Settings
 from molgen.sampling.sizes import CHUNK, Plan
@@ -54,7 +56,8 @@ def run(
 
     Yields:
         The chunk's index and its structures, in parts that follow one another, on the model's device. They are as the
-        model made them: coordinates may be not finite.
+        model made them: coordinates may be not finite, and what was given lies where the model puts it
+        (``molgen.sampling.generator.structures_of`` moves it back).
 
     Raises:
         ConfigError: ``batch_size`` is not positive.
@@ -141,7 +144,10 @@ def _make_batch(
         if watch is not None:
             watch(step, state, mask)
 
-    batch = make(model, mask, NoiseSource(blocks, weight.dtype), settings, on_step)
+    given = None
+    if plan.condition is not None:
+        given = plan.condition.given(model.vocabulary, mask, weight.dtype)
+    batch = make(model, mask, NoiseSource(blocks, weight.dtype), settings, on_step, given)
     progress(before + len(mask), len(plan))
     return batch
 
@@ -152,6 +158,7 @@ def make(
     noise: NoiseSource,
     settings: Settings,
     on_step: Callable[[int, Any], None] = lambda step, state: None,
+    given: tuple[Graph, Known] | None = None,
 ) -> AtomBatch:
     """One batch from noise to structures.
 
@@ -161,11 +168,13 @@ def make(
         noise: Random draws.
         settings: How.
         on_step: Called with (step, state), the noise being step 0.
+        given: Values and which of them are known, for a model that accepts some.
     """
+    model = settings.configured(model)
     solver = model.solvers[settings.solver]
     autocast = torch.autocast(mask.device.type, torch.bfloat16) if settings.precision == "bf16" else nullcontext()
     with torch.inference_mode(), autocast:
-        state = model.start(mask, noise)
+        state = model.start(mask, noise) if given is None else model.start(mask, noise, given)
         on_step(0, state)
         state = solver(model, state, settings.times.to(mask.device), mask, noise, on_step)
         batch: AtomBatch = model.finish(state, mask, noise)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -12,6 +15,9 @@ from torch import Tensor
 from molgen.errors import ConfigError
 
 PRECISIONS = ("32", "bf16")
+_PREFIX = "sample_"
+_OWN_NAMES = ("steps", "spacing")
+"""Settings of sampling that have an argument of their own."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,15 @@ class Settings:
         steps: Solver steps.
         spacing: Exponent of the times; see :func:`time_grid`.
         precision: ``32``, or ``bf16`` for autocast of the network's matrix products.
+        options: The model's further settings of sampling, all of them: those of its config that begin with
+            ``sample_``, without that.
     """
 
     solver: str
     steps: int
     spacing: float
     precision: str
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -39,17 +48,19 @@ class Settings:
         solver: str | None = None,
         spacing: float | None = None,
         precision: str = "32",
+        options: Mapping[str, Any] | None = None,
     ) -> Settings:
-        """Settings for ``model``, its own where None is given.
+        """Settings for ``model``, its own where nothing is given.
 
         Raises:
-            ConfigError: The model has no such solver, or a value is out of range.
+            ConfigError: The model has no such solver or option, or a value is out of range.
         """
         settings = cls(
             solver=model.default_solver if solver is None else solver,
             steps=int(model.default_steps) if steps is None else steps,
             spacing=float(model.default_spacing) if spacing is None else spacing,
             precision=precision,
+            options=options_of(model.config, options or {}),
         )
         if settings.solver not in model.solvers:
             hint = f"this model has {', '.join(model.solvers)}"
@@ -59,10 +70,54 @@ class Settings:
         time_grid(settings.steps, spacing=settings.spacing)
         return settings
 
+    def configured(self, model: Any) -> Any:
+        """The model with these options: itself, or another that shares its weights."""
+        changes = {_PREFIX + name: value for name, value in self.options.items()}
+        if all(getattr(model.config, name) == value for name, value in changes.items()):
+            return model
+        other = copy.copy(model)
+        other.config = replace(model.config, **changes)
+        return other
+
     @property
     def times(self) -> Tensor:
         """The solver's times, shape ``(steps + 1,)``, float64."""
         return time_grid(self.steps, spacing=self.spacing)
+
+
+def options_of(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's options of sampling, with changes.
+
+    Args:
+        config: Settings of the model.
+        changes: New values by name; texts are read as the setting's own type.
+
+    Raises:
+        ConfigError: The model has no such option, or the value is of another kind, negative or not finite.
+    """
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    names = [f.name.removeprefix(_PREFIX) for f in fields(config) if f.name.startswith(_PREFIX)]
+    known = [name for name in names if name not in _OWN_NAMES]
+    for name in changes:
+        if name in known:
+            continue
+        near = [f"did you mean {word}?" for word in get_close_matches(name, known, n=1, cutoff=0.4)]
+        listed = f"it has {', '.join(known)}" if known else "it has none"
+        hint = f"{name} has an argument of its own" if name in _OWN_NAMES else (near or [listed])[0]
+        raise ConfigError(f"{config.name} has no option of sampling named {name!r}", hint=hint)
+    try:
+        changed = {_PREFIX + name: value for name, value in changes.items()}
+        merged: Any = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changed))
+    except OmegaConfBaseException as error:
+        key = str(getattr(error, "full_key", "")).removeprefix(_PREFIX)
+        raise ConfigError(f"option {key}: {str(error).splitlines()[0]}") from error
+    options = {name: getattr(merged, _PREFIX + name) for name in known}
+    for name, value in options.items():
+        if isinstance(value, int | float) and not 0 <= value < math.inf:
+            raise ConfigError(f"option {name} is {value}; it must be at least 0")
+    return options
 
 
 def time_grid(steps: int, device: torch.device | str = "cpu", spacing: float = 1.0) -> Tensor:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from molgen.errors import ConfigError
+
+if TYPE_CHECKING:
+    from molgen.sampling.conditions import Condition
 
 CHUNK = 64
 """Structures that share one stream of random numbers and are written together."""
@@ -29,11 +33,13 @@ class Plan:
         seed: Of sizes, order and noise.
         chunks: Atom counts of each chunk's structures, ascending, each of shape ``(<= CHUNK,)``, in order of making.
         starts: Number of structures before each chunk, and in all at the end, shape ``(len(chunks) + 1,)``.
+        condition: What every structure is given; None for nothing.
     """
 
     seed: int
     chunks: list[NDArray[np.int64]]
     starts: NDArray[np.int64]
+    condition: Condition | None = None
 
     def __len__(self) -> int:
         return int(self.starts[-1])

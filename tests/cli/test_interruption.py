@@ -8,9 +8,11 @@ from typer.testing import CliRunner
 
 from molgen import io
 from molgen.cli.app import app
+from molgen.sampling.output import SampleFile
 from molgen.scoring import records
 from molgen.scoring.relaxed_file import RelaxedFile
 from molgen.scoring.rows_file import RowsFile
+from tests.sampling.conftest import tiny_bondflow_checkpoint
 from tests.scoring.molecules import METHANE
 
 
@@ -24,6 +26,22 @@ def bare_sigterm():
     before = signal.signal(signal.SIGTERM, unhandled)
     yield
     signal.signal(signal.SIGTERM, before)
+
+
+def test_sigterm_ends_sampling_as_ctrl_c_does(bare_sigterm, tmp_path, monkeypatch):
+    weights = tiny_bondflow_checkpoint().save(tmp_path / "model").parent
+    add = SampleFile.add
+
+    def terminated(self, *arguments):
+        add(self, *arguments)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(SampleFile, "add", terminated)
+    out = tmp_path / "out.sdf"
+    done = CliRunner().invoke(app, ["sample", str(weights), "-n", "130", "--steps", "2", "--out", str(out)])
+    assert done.exit_code == 130, done.exception
+    assert "64 molecules are kept" in done.stderr
+    assert len(list(io.read(out))) == 64
 
 
 @pytest.mark.parametrize(("command", "owner", "name"), [("score", RowsFile, "write"), ("relax", RelaxedFile, "add")])

@@ -45,6 +45,7 @@ def test_sdf_with_bonds_and_sidecar(checkpoint, tmp_path):  # noqa: F811
         "solver": "ancestral",
         "precision": "32",
         "atoms": None,
+        "options": None,
         "spacing": 1.0,
         "trajectory": None,
         "trajectory_every": None,
@@ -68,7 +69,8 @@ def test_same_as_python(checkpoint, tmp_path):  # noqa: F811
 
 def test_default_steps_are_the_models(checkpoint, tmp_path, monkeypatch):  # noqa: F811
     seen = []
-    monkeypatch.setattr("molgen.sampling.runner.time_grid", lambda steps, spacing: seen.append(steps) or torch.ones(2))
+    fake = lambda steps, spacing: seen.append(steps) or torch.ones(2)  # noqa: E731
+    monkeypatch.setattr("molgen.sampling.settings.time_grid", fake)
     run(checkpoint, "-n", 1, "-o", tmp_path / "out.xyz")
     assert set(seen) == {1000}
 

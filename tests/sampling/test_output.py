@@ -59,6 +59,7 @@ def test_continued_file_is_byte_for_byte_the_whole_one(tmp_path, name):
         "seconds": 0,
         "molecules_per_second": 4.0,
         "not_finite": [],
+        "counts": {},
         "complete": True,
     }
     assert sidecars[0]["seconds"] == pytest.approx(1.5)
@@ -106,6 +107,48 @@ def test_names_are_indices_and_lost_molecules_keep_theirs(tmp_path):
 def test_prepare_is_applied(tmp_path):
     bonded = fill(tmp_path / "out.sdf", 0, 3, prepare=lambda s: s.replace(bonds=[[0, 1, 1]]))
     assert all(s.bonds.tolist() == [[0, 1, 1]] for s in io.read(bonded.path))
+
+
+def test_counts_are_summed_over_what_is_written_and_continued(tmp_path):
+    def count(structure):
+        return {"long": int(structure.positions[1, 0] > 1.25), "all": 1, **({"x": 1} if structure.name == "4" else {})}
+
+    path = tmp_path / "out.sdf"
+    fill(path, 0, 1, count=count)
+    assert json.loads((tmp_path / "out.sdf.json").read_text())["counts"] == {"long": 0, "all": 2}
+    file = fill(path, 1, 3, count=count)
+    assert file.counts == {"long": 3, "all": 6, "x": 1}
+
+
+def test_an_interrupted_chunk_is_not_counted_twice(tmp_path):
+    def breaking():
+        yield molecule(9.0)
+        raise KeyboardInterrupt
+
+    path = tmp_path / "out.sdf"
+    with opened(path, count=lambda s: {"all": 1}) as file, pytest.raises(KeyboardInterrupt):
+        file.add(breaking(), 1.0)
+    assert fill(path, 0, 3, count=lambda s: {"all": 1}).counts == {"all": 6}
+
+
+def test_files_of_earlier_versions_have_no_counts_and_are_continued(tmp_path):
+    path, sidecar = tmp_path / "out.sdf", tmp_path / "out.sdf.json"
+    fill(path, 0, 1)
+    state = json.loads(sidecar.read_text())
+    del state["counts"]
+    sidecar.write_text(json.dumps(state))
+    assert fill(path, 1, 3, count=lambda s: {"all": 1}).counts == {"all": 4}
+
+
+def test_a_setting_that_is_there_but_not_here_is_another_setting(tmp_path):
+    path = tmp_path / "out.sdf"
+    with opened(path, SETTINGS | {"formula": "CH4"}):
+        pass
+    with pytest.raises(OutputError, match="formula is CH4 there and None here"):
+        opened(path)
+    with opened(tmp_path / "b.sdf", SETTINGS | {"formula": None}):
+        pass
+    opened(tmp_path / "b.sdf")  # None is nothing
 
 
 def test_other_settings_are_refused_and_nothing_is_lost(tmp_path):
