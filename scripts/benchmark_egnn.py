@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -23,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from molgen.benchmark.molecules import QM9
+from molgen.benchmark.timing import time_in_turn
 from molgen.denoiser import NoiseDenoiser, project
 from molgen.host_cpu import keep_freed_memory
 from molgen.networks.egnn import EGNN
@@ -31,11 +32,6 @@ from molgen.processes.schedule import PolynomialSchedule
 
 FEATURES = 6  # one-hot of H, C, N, O, F and the atomic number
 TOLERANCE = 1e-4
-# Molecules with n atoms in the training split of QM9 (EDM's split of 100,000, without the 1,588 our copy lacks).
-QM9_SIZES = {
-    3: 1, 4: 4, 5: 4, 6: 8, 7: 15, 8: 41, 9: 98, 10: 284, 11: 669, 12: 1462, 13: 2775, 14: 4840, 15: 7584, 16: 10502,
-    17: 12957, 18: 13321, 19: 13808, 20: 9466, 21: 9958, 22: 3391, 23: 4841, 24: 538, 25: 1506, 26: 48, 27: 266, 29: 25,
-}  # fmt: skip
 
 Outputs = Callable[[], Tensor]
 
@@ -52,8 +48,8 @@ class Batch:
 def make_batch(size: int, seed: int, pad_to: int) -> Batch:
     """Latents half way through the noise process, sizes drawn from QM9's histogram."""
     generator = torch.Generator().manual_seed(seed)
-    weights = torch.tensor(list(QM9_SIZES.values()), dtype=torch.float64)
-    sizes = torch.tensor(list(QM9_SIZES))[torch.multinomial(weights, size, replacement=True, generator=generator)]
+    weights = torch.tensor(QM9.size_histogram, dtype=torch.float64)
+    sizes = torch.multinomial(weights, size, replacement=True, generator=generator)
     atoms = max(int(sizes.max()), pad_to)
     mask = torch.arange(atoms) < sizes[:, None]
     scale = torch.tensor([1.5] * 3 + [1.0] * FEATURES)  # QM9 is about 1.5 angstrom wide in each direction
@@ -117,16 +113,11 @@ def without_gradient(outputs: Outputs) -> Tensor:
         return outputs()
 
 
-def time_in_turn(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list[float]]:
+def cpu_seconds(functions: dict[str, Callable[[], Any]], repeats: int) -> dict[str, tuple[float, ...]]:
     """Processor seconds of each repetition of each function, after one that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
-    for repeat in range(repeats + 1):
-        for name, function in functions.items():
-            start = time.process_time()
-            function()
-            if repeat > 0:
-                seconds[name].append(time.process_time() - start)
-    return seconds
+    for function in functions.values():
+        function()
+    return {name: one.cpu for name, one in zip(functions, time_in_turn([*functions.values()], repeats), strict=True)}
 
 
 def check(reference: nn.Module, theirs: Outputs, ours_network: nn.Module, ours: Outputs, layers: int) -> bool:
@@ -145,7 +136,7 @@ def report(variants: dict[str, tuple[nn.Module, Outputs]], repeats: int) -> None
     """Time every variant forward and forward + backward and print a table; the first is what the others divide."""
     forward = {name: partial(without_gradient, outputs) for name, (_, outputs) in variants.items()}
     both = {name: partial(gradients, *variant) for name, variant in variants.items()}
-    times = [time_in_turn(functions, repeats) for functions in (forward, both)]
+    times = [cpu_seconds(functions, repeats) for functions in (forward, both)]
     first = next(iter(variants))
     median, expected = statistics.median, without_gradient(variants[first][1])
     print(
