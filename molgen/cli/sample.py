@@ -75,9 +75,7 @@ def sample(
     )
     plan = generator.plan(n, seed, sizes, condition_of(generator.model, formula, fragment, fragment_atoms, sizes))
     follower = None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
-    choices = {"n": n, "seed": seed, "steps": settings.steps, "solver": settings.solver, "spacing": settings.spacing}
-    choices |= {"precision": precision, "atoms": atoms, "options": dict(settings.options) or None}
-    choices |= {} if plan.condition is None else plan.condition.settings
+    choices = {"n": n, "seed": seed, "atoms": atoms, **_choices(settings, plan)}
     choices |= {"trajectory": None if trajectory is None else str(trajectory)}
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
     source = {} if fragment is None else {"fragment": str(fragment), "fragment_atoms": fragment_atoms}
@@ -90,6 +88,13 @@ def sample(
             typer.echo(f"{file.written:,} molecules are kept in {out}; the same command continues", err=True)
             raise
     _conclude(file, generator, n)
+
+
+def _choices(settings: Settings, plan: Plan) -> dict[str, Any]:
+    """What decides the molecules, as the sidecar holds it."""
+    names = ("steps", "solver", "spacing", "precision")
+    given = {} if plan.condition is None else plan.condition.settings
+    return {**{name: getattr(settings, name) for name in names}, "options": dict(settings.options) or None, **given}
 
 
 def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:
