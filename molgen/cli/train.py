@@ -21,6 +21,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out exactly where it stopped.")
     ] = False,
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Begin with the weights of this checkpoint, as far as they fit.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps (Lightning's accelerator).")] = "auto",
     devices: Annotated[int, typer.Option(help="Devices, or processes with --device cpu.")] = 1,
     nodes: Annotated[int, typer.Option(help="Machines.")] = 1,
@@ -28,10 +31,12 @@ def train(
     precision: Annotated[str | None, typer.Option(help="bf16-mixed, ...; default 32-true.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the resolved recipe and stop.")] = False,
 ) -> None:
-    """Train a model by a recipe. Ctrl-C saves; --resume continues exactly.
+    """Train a model by a recipe. Ctrl-C saves; --resume continues exactly; --init starts from another model's weights.
 
     Example: molgen train edm_qm9_small training.steps=2000 data.batch_size=32 --out runs/mine --precision bf16-mixed
     """
+    if resume and init is not None:
+        raise typer.BadParameter("a resumed run has its own weights: give --init or --resume, not both")
     from molgen.host_cpu import prepare_cpu
 
     prepare_cpu()
@@ -66,7 +71,8 @@ def train(
     try:
         with progress_bar(f"training {folder.name}", "molecules") as report:
             weights = run(
-                settings, folder, seed=seed, resume=resume, report=report, log=lambda line: typer.echo(line, err=True),
+                settings, folder, seed=seed, resume=resume, init=init, report=report,
+                log=lambda line: typer.echo(line, err=True),
                 sample_scores=sample_scores,
                 trainer_options=options,
             )  # fmt: skip

@@ -272,6 +272,24 @@ class BondFlow(nn.Module):
         return sampling.snapshot(self, state)
 
     @property
+    def class_axes(self) -> dict[str, tuple[int, list[str]]]:
+        """Weights that have an entry per class: the dimension, and what each entry is for."""
+        classes = {name: self.vocabulary.labels(name) for name in FIELDS}
+        seen = {
+            name: [*self.vocabulary.labels(name, self.flows[name].states), *(f"guess of {x}" for x in classes[name])]
+            for name in FIELDS
+        }
+        distances = [f"distance {number}" for number in range(2 * self.config.radial)]
+        atoms_in = [*seen["elements"], *seen["charges"], "known atom", "known element"]
+        atoms_out = classes["elements"] + classes["charges"]
+        return {
+            "network.atom_embed.weight": (1, atoms_in),
+            "network.pair_embed.weight": (1, [*seen["bonds"], "known pair", *distances]),
+            **{f"network.atom_read.1.{part}": (0, atoms_out) for part in ("weight", "bias")},
+            **{f"network.pair_read.2.{part}": (0, classes["bonds"]) for part in ("weight", "bias")},
+        }
+
+    @property
     def default_steps(self) -> int:
         """Steps of the sampler."""
         return self.config.sample_steps

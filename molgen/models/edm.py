@@ -194,6 +194,18 @@ class EDM(nn.Module):
         return self.denoiser.network
 
     @property
+    def class_axes(self) -> dict[str, tuple[int, list[str]]]:
+        """Weights that have an entry per class: the dimension, and what each entry is for."""
+        labels = [f"elements {number}" for number in self.data.elements]
+        labels += ["atomic number"] * self.config.atomic_number + ["time"]
+        name = "denoiser.network"
+        return {
+            f"{name}.embed.weight": (1, labels),
+            f"{name}.readout.weight": (0, labels),
+            f"{name}.readout.bias": (0, labels),
+        }
+
+    @property
     def default_steps(self) -> int:
         """Steps of the sampler: T."""
         return self.config.num_steps

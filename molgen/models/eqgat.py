@@ -113,6 +113,7 @@ class EQGATDiffusion(nn.Module):
 
     solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"ancestral": sampling.ancestral}
     states_bonds: ClassVar[bool] = True
+    accepts: ClassVar[frozenset[str]] = frozenset()
     default_solver: ClassVar[str] = "ancestral"
     default_spacing: ClassVar[float] = 1.0
 
@@ -155,6 +156,20 @@ class EQGATDiffusion(nn.Module):
     def atom_fields(self) -> tuple[str, ...]:
         """Names of the categorical fields of atoms."""
         return ("elements", "charges", *self.extra)
+
+    @property
+    def class_axes(self) -> dict[str, tuple[int, list[str]]]:
+        """Weights that have an entry per class: the dimension, and what each entry is for."""
+        atoms_in = [label for name in self.atom_fields for label in self._labels(name, self.classes[name].states)]
+        atoms_out = [label for name in self.atom_fields for label in self._labels(name, self.classes[name].classes)]
+        process = self.classes["bonds"]
+        bonds_in, bonds_out = (self._labels("bonds", count) for count in (process.states, process.classes))
+        return {
+            "network.atom_embed.weight": (1, atoms_in),
+            "network.pair_embed.weight": (1, bonds_in),
+            **{f"network.atom_read.{part}": (0, atoms_out) for part in ("weight", "bias")},
+            **{f"network.pair_read.{part}": (0, bonds_out) for part in ("weight", "bias")},
+        }
 
     @property
     def default_steps(self) -> int:
@@ -262,6 +277,11 @@ class EQGATDiffusion(nn.Module):
     def uniform(self, name: str, atoms: int, noise: NoiseSource) -> Tensor:
         """Uniform draws for a categorical field, ``(B, N)`` or symmetric ``(B, N, N)``."""
         return noise.uniform_pairs(atoms) if name == "bonds" else noise.uniform_atoms(atoms)
+
+    def _labels(self, name: str, count: int) -> list[str]:
+        if name in CLASSES:
+            return [f"{name} {number if number < CLASSES[name] else 'mask'}" for number in range(count)]
+        return self.vocabulary.labels(name, count)
 
     def _schedule(self, exponent: float) -> AdaptiveCosineSchedule:
         return AdaptiveCosineSchedule(exponent, num_steps=self.config.num_steps)

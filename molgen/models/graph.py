@@ -76,6 +76,17 @@ class GraphVocabulary(nn.Module):
         for name in ("elements", "charges", "bond_orders"):
             self.register_buffer(name, torch.tensor(getattr(data, name)), persistent=False)
 
+    def labels(self, field: str, states: int | None = None) -> list[str]:
+        """What each class of ``elements``, ``charges`` or ``bonds`` stands for, the same for every data set.
+
+        Args:
+            field: One of the three.
+            states: Classes of the state space; one more than the data's where a mask follows them.
+        """
+        values = getattr(self.data, {"bonds": "bond_orders"}.get(field, field))
+        labels = [f"{field} {value}" for value in values]
+        return labels if states in (None, len(labels)) else [*labels, f"{field} mask"]
+
     def marginal(self, field: str) -> Tensor:
         """Share of each class of ``elements``, ``charges`` or ``bonds`` in training, shape ``(K,)``, float64."""
         counts = {"elements": "element_counts", "charges": "charge_counts", "bonds": "bond_counts"}[field]

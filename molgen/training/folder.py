@@ -16,6 +16,9 @@ from molgen.errors import InputError, MissingError, OutputError
 
 CONFIG_FILE = "config.yaml"
 STATE_FILE = Path("checkpoints") / "last.ckpt"
+INITIAL = "initial_weights"
+"""Key of config.yaml and of provenance: the checkpoint whose weights a run began with, where there was one."""
+
 MAY_CHANGE = (
     "steps",
     "validate_every",
@@ -34,7 +37,7 @@ def prepare_folder(folder: Path, recipe: Recipe, facts: dict[str, Any], *, resum
     Args:
         folder: The run folder.
         recipe: Resolved recipe.
-        facts: ``seed``, ``precision`` and ``dataset_fingerprint``.
+        facts: ``seed``, ``precision``, ``dataset_fingerprint`` and perhaps ``INITIAL``.
         resume: Whether a run that is there is continued.
 
     Raises:
@@ -72,7 +75,8 @@ def recorded_recipe(folder: Path, overrides: Sequence[str]) -> tuple[Recipe, int
     """The recipe that a run began with, overrides applied, and its seed and precision (None when not recorded)."""
     values = began_with(folder)
     seed, precision = int(values.pop("seed")), values.pop("precision", None)
-    values.pop("dataset_fingerprint", None)
+    for fact in ("dataset_fingerprint", INITIAL):
+        values.pop(fact, None)
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(values, OmegaConf.from_dotlist(list(overrides))))
     except (OmegaConfBaseException, ValueError) as error:

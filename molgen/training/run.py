@@ -20,7 +20,8 @@ from molgen.datasets.find import resolve
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import ConfigError, InputError, OutputError
 from molgen.models import build
-from molgen.training.folder import STATE_FILE, check_same_run, prepare_folder
+from molgen.training.folder import INITIAL, STATE_FILE, began_with, check_same_run, prepare_folder
+from molgen.training.initial import take_weights
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
 from molgen.training.recorder import Log, Recorder, Report, SampleScores
@@ -40,6 +41,7 @@ def train(
     *,
     seed: int = 0,
     resume: bool = False,
+    init: str | Path | None = None,
     report: Report = lambda done, total: None,
     log: Log = lambda line: None,
     sample_scores: SampleScores | None = None,
@@ -52,6 +54,7 @@ def train(
         folder: Run folder: config.yaml, metrics.csv, checkpoints/last.ckpt, model.safetensors.
         seed: Of the initial weights, the batches and the noise.
         resume: Continue from checkpoints/last.ckpt; the result is that of an uninterrupted run.
+        init: Checkpoint to take weights from at the start; see :func:`molgen.training.initial.take_weights`.
         report: Progress in structures.
         log: Takes lines for the user.
         sample_scores: See ``Recorder``.
@@ -67,10 +70,14 @@ def train(
         raise InputError(f"data set {dataset.name} has no training structures")
     facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}
     if resume:
+        facts |= {key: value for key, value in began_with(folder).items() if key == INITIAL}
         check_same_run(folder, recipe, facts)
     summary = summarise(dataset)
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
+    taken = None if init is None else take_weights(model, init)
+    if taken is not None:
+        facts[INITIAL] = taken.record()
     if recipe.training.compile:
         model.network.compile(dynamic=True)
     module = TrainingModule(model, dataset, recipe.data.batch_size, recipe.training, seed)
@@ -78,6 +85,10 @@ def train(
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
     on_gpu = trainer.strategy.root_device.type == "cuda"
     recorder.checkpoint.provenance |= provenance(dataset, seed, str(options["precision"]), on_gpu=on_gpu)
+    recorder.checkpoint.provenance |= {key: value for key, value in facts.items() if key == INITIAL}
+    if taken is not None and trainer.is_global_zero:
+        for line in taken.lines():
+            log(line)
     prepare_folder(folder, recipe, facts, resume=resume)
     steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:

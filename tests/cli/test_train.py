@@ -69,6 +69,20 @@ def test_train_then_refuse_then_resume(tiny, tmp_path):
     assert run(*words[:-4], "--out", tmp_path / "other", "--resume").exit_code == 4
 
 
+def test_init(tiny, tmp_path):
+    words = ["edm_embedded", f"data.name={tiny}", *OVERRIDES, "--device", "cpu", "--out"]
+    assert run(*words, tmp_path / "first").exit_code == 0
+    result = run(*words, tmp_path / "second", "--init", tmp_path / "first")
+    assert result.exit_code == 0, result.output
+    assert f"weights from {tmp_path / 'first'}: " in result.stderr
+    both = run(*words, tmp_path / "second", "--init", tmp_path / "first", "--resume")
+    assert both.exit_code == 2
+    assert "not both" in both.stderr
+    missing = run(*words, tmp_path / "third", "--init", tmp_path / "nowhere")
+    assert missing.exit_code == 4
+    assert not (tmp_path / "third").exists()
+
+
 def test_a_device_that_is_not_there(tiny, tmp_path):
     if torch.cuda.is_available():
         pytest.skip("there is one")
