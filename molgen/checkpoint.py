@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -29,7 +30,7 @@ class Checkpoint:
         recipe: The resolved recipe it was trained by, as nested dictionaries.
         data: Elements and sizes of its training set.
         provenance: Data-set name and fingerprint, seed, steps, git commit, hardware, versions, time.
-        weights: Averaged weights by parameter name.
+        weights: Averaged weights by parameter name, of the types that they are stored in.
     """
 
     recipe: dict[str, Any]
@@ -87,8 +88,24 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{file}: its metadata lacks or garbles {error}") from error
 
+    def sha256(self) -> str:
+        """Of all that decides which molecules given settings of sampling make, in hexadecimal.
+
+        That is: every tensor's name, type, shape and bytes as stored, the model's settings but for those of sampling
+        (``sample_*``), and the data summary. Provenance plays no part, so a score can name the weights it was measured
+        on and then be written beside them.
+        """
+        model = self.recipe["model"]
+        fixed = {name: value for name, value in model.items() if not name.startswith("sample_")}
+        digest = hashlib.sha256(json.dumps([fixed, asdict(self.data)], sort_keys=True).encode())
+        for name, tensor in sorted(self.weights.items()):
+            flat = tensor.detach().cpu().contiguous().reshape(-1)
+            digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+            digest.update(flat.view(torch.uint8).numpy().data)
+        return digest.hexdigest()
+
     def build(self, device: torch.device | str = "cpu") -> Any:
-        """The model with these weights, in evaluation mode.
+        """The model with these weights, cast to the types of its parameters, in evaluation mode.
 
         Raises:
             ConfigError: The recorded settings are not valid for this version.

@@ -1,59 +1,133 @@
-"""Publishing a run: weights, the training set's hashes and a card with the scores that were measured."""
+"""Publishing a run: weights, the training set's hashes and a card with the scores that were measured.
+
+Scores belong to the very weights that are published: each names the SHA-256 of the model that was sampled
+(:meth:`molgen.checkpoint.Checkpoint.sha256`), and scores of another model are refused. Where publishing changes the
+weights (bfloat16), a model is therefore published without scores, sampled from where it was published, and updated.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from molgen.checkpoint import Checkpoint, find
-from molgen.errors import InputError, OutputError
-from molgen.provenance import file_sha256
-from molgen.scoring.novelty import HASHES_FILE, write_hashes
+import torch
+from torch import Tensor
 
-METRICS = ("atom_stability", "molecule_stability", "validity", "uniqueness", "novelty")
+from molgen.card import METRICS, card_text
+from molgen.checkpoint import Checkpoint, find
+from molgen.config import recipe_from_dict
+from molgen.errors import ConfigError, InputError, OutputError
+from molgen.sampling.settings import Settings
+from molgen.scoring.novelty import Progress
+from molgen.scoring.shipped import write_hashes
+
+SAMPLED_WITH = ("solver", "steps", "spacing", "seed", "precision", "device")
+RESTRICTED_BY = ("atoms", "formula", "fragment_sha256")
 
 
 def publish(
-    run: Path,
-    folder: Path,
+    source: Path,
+    folder: Path | None = None,
     *,
     scores: Sequence[Path] = (),
     likelihood: Path | None = None,
+    changes: Mapping[str, str] | None = None,
+    bf16: bool = False,
     command: str = "",
     notes: str = "",
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> Path:
-    """Write ``folder/model.safetensors``, ``training_hashes.npy`` and ``CARD.md`` from a run folder.
+    """Write ``model.safetensors``, the training set's hashes and ``CARD.md``, or update what is published.
 
     Args:
-        run: Folder of ``molgen train``.
-        folder: Where to publish, for example ``checkpoints/edm_qm9``.
-        scores: Outputs of ``molgen score --json`` on files written by ``molgen sample`` with this run's weights.
+        source: Folder of ``molgen train``, or a published one.
+        folder: Where to publish, for example ``checkpoints/edm_qm9``; None updates ``source``, whose weights and
+            hashes stay as they are, as does everything that is not given.
+        scores: Outputs of ``molgen score --json`` on files written by ``molgen sample`` with these weights; they
+            replace those that are there.
         likelihood: Output of ``molgen likelihood --json``.
+        changes: New values of the model's settings of sampling (``sample_steps``), found after training.
+        bf16: Store weight matrices as bfloat16; vectors and scalars stay as they are.
         command: The training command, for the card.
         notes: A paragraph for the card.
+        workers: Processes for hashing the training set.
+        progress: Called with (molecules hashed, None).
 
     Returns:
         Path of the card.
 
     Raises:
+        ConfigError: A change is of something else than sampling or out of range, or an update would change weights.
         InputError: A score file is not what it should be, or belongs to other weights.
+        MissingError: The training set, whose hashes are wanted, is not there.
         OutputError: Something cannot be written.
     """
-    checkpoint = Checkpoint.load(run)
-    weights = file_sha256(find(run))
-    rows = [score_row(path, weights) for path in scores]
-    bound = None if likelihood is None else likelihood_row(likelihood, weights)
-    checkpoint.provenance |= {"command": command, "scores": rows, "likelihood": bound}
-    checkpoint.save(folder)
-    write_hashes(checkpoint.recipe["data"]["name"], folder / HASHES_FILE)
-    card = folder / "CARD.md"
+    checkpoint = Checkpoint.load(source)
+    facts, before = checkpoint.provenance, checkpoint.sha256()
+    if folder is None and "scores" not in facts:
+        raise ConfigError(
+            f"{source} is a run", hint=f"name the folder to publish it in: molgen publish {source} FOLDER"
+        )
+    if bf16:
+        checkpoint.weights = matrices_in_bf16(checkpoint.weights)
+    weights = checkpoint.sha256()
+    if weights != before:
+        if folder is None:
+            raise ConfigError(f"bfloat16 would change the weights of {source}", hint="publish the run anew")
+        facts |= {"scores": [], "likelihood": None}
+    change_sampling(checkpoint, changes or {})
+    settings = Settings.of(checkpoint.build())
+    facts |= {"command": command or facts.get("command", ""), "notes": notes or facts.get("notes", "")}
+    facts["scores"] = [row for path in scores for row in score_rows(path, weights)] or facts.get("scores", [])
+    bound = facts.get("likelihood") if likelihood is None else likelihood_row(likelihood, weights)
+    facts["likelihood"] = bound
+    target = find(source).parent if folder is None else folder
+    if folder is not None:
+        write_hashes(checkpoint.recipe["data"]["name"], folder, workers=workers, progress=progress)
+    checkpoint.save(target)
+    card = target / "CARD.md"
     try:
-        card.write_text(card_text(folder.name, checkpoint, rows, bound, notes), encoding="utf-8")
+        card.write_text(card_text(target.resolve().name, checkpoint, settings), encoding="utf-8")
     except OSError as error:
         raise OutputError.from_os_error(error, card) from error
     return card
+
+
+def matrices_in_bf16(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floating-point tensors of two and more dimensions as bfloat16, rounded to nearest; the others as they are.
+
+    A matrix of bfloat16 has 8 significant bits, as every operand of a product under autocast. Vectors (biases, scales
+    of norms) are few and stay exact.
+    """
+    return {
+        name: weight.to(torch.bfloat16) if weight.is_floating_point() and weight.ndim >= 2 else weight
+        for name, weight in weights.items()
+    }
+
+
+def change_sampling(checkpoint: Checkpoint, changes: Mapping[str, str]) -> None:
+    """Change settings of sampling in a checkpoint's recipe; its provenance keeps what they were in training.
+
+    Raises:
+        ConfigError: It is not a setting of sampling, or the value is of another kind.
+    """
+    model = checkpoint.recipe["model"]
+    for name in changes:
+        if not name.startswith("sample_"):
+            known = ", ".join(key for key in model if key.startswith("sample_"))
+            hint = f"those of sampling are {known}" if known else f"{model['name']} has none"
+            raise ConfigError(f"{name} is not a setting of sampling: the weights depend on it", hint=hint)
+    read = recipe_from_dict(checkpoint.recipe | {"model": {**model, **changes}}, "--set")
+    typed = asdict(read.model)
+    record = checkpoint.provenance.setdefault("sampling_changed", {}) if changes else {}
+    for name in changes:
+        trained = record.get(name, {"trained": model.get(name)})["trained"]
+        record[name] = {"trained": trained, "published": typed[name]}
+        model[name] = typed[name]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -67,29 +141,59 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def score_row(path: Path, weights_sha256: str) -> dict[str, Any]:
-    """One row of the card: how the molecules were sampled, from the sidecar, and how they scored.
+def score_rows(path: Path, weights_sha256: str) -> list[dict[str, Any]]:
+    """One row per protocol: how the molecules were sampled, from the sidecar, and how they scored.
+
+    Args:
+        path: Output of ``molgen score ONE_FILE --json``.
+        weights_sha256: Of the model that is published.
 
     Raises:
-        InputError: The file is not the report of one sampled file, its sidecar is gone, or the weights are others.
+        InputError: The file is something else, its sidecar is gone, the scored molecules are not all that were
+            sampled or were not free to be any, or the weights are others.
     """
     report = read_json(path)
     try:
         (source,) = report["sources"]
-        ((protocol, scored),) = report["protocols"].items()
-        row = {"protocol": protocol, "n": report["n"], "table": scored["version"]}
-        row |= {name: scored["metrics"][name] for name in METRICS}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not the output of `molgen score ONE_FILE --protocol edm --json`") from error
+        about = {"n": report["n"], "bonds": report["bonds"]["asked"], "reference": _reference(report)}
+        measured = [_metrics(name, scored) for name, scored in report["protocols"].items()]
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not the output of `molgen score ONE_FILE --json`") from error
     sidecar = read_json(Path(source + ".json"))
     try:
-        row |= {key: sidecar["settings"][key] for key in ("solver", "steps", "spacing", "seed", "precision", "device")}
-        row |= {"seconds_per_molecule": sidecar["seconds"] / report["n"], "hardware": sidecar["provenance"]["hardware"]}
+        settings = sidecar["settings"]
+        about |= {key: settings[key] for key in SAMPLED_WITH}
+        about |= {"asked": settings["n"], "options": settings.get("options")}
+        about |= {"seconds_per_molecule": sidecar["seconds"] / report["n"]}
+        about |= {"hardware": sidecar["provenance"]["hardware"]}
+        written = sidecar["written"]
     except (KeyError, TypeError, ZeroDivisionError) as error:
         raise InputError(f"{source}.json is not the sidecar of a file with molecules") from error
-    if sidecar["settings"].get("checkpoint_sha256") != weights_sha256:
-        raise InputError(f"{source} was sampled from other weights than {path.name} is published with")
+    if settings.get("checkpoint_sha256") != weights_sha256:
+        raise InputError(
+            f"{source} was sampled from other weights than {path.name} is published with",
+            hint="publish, sample from the published folder, score, then `molgen publish FOLDER --scores FILE`",
+        )
+    if report["n"] != written:
+        raise InputError(f"{path} scores {report['n']:,} molecules, but {written:,} were sampled into {source}")
+    if given := [key for key in RESTRICTED_BY if settings.get(key)]:
+        raise InputError(f"{source} was sampled with a given {given[0]}: no score of the model as such")
+    return [{**row, **about} for row in measured]
+
+
+def _metrics(name: str, scored: Mapping[str, Any]) -> dict[str, Any]:
+    """A protocol's name, table and those of its metrics that a card shows."""
+    row: dict[str, Any] = {"protocol": name, "table": scored["version"]}
+    for metric, result in scored["metrics"].items():
+        if metric in METRICS:
+            row[metric] = None if result is None else {k: v for k, v in result.items() if k not in ("kind", "meaning")}
     return row
+
+
+def _reference(report: Mapping[str, Any]) -> str:
+    """What novelty was measured against."""
+    sets = (report.get("reference") or {}).get("sets") or []
+    return ", ".join(sorted({known["name"] for known in sets}))
 
 
 def likelihood_row(path: Path, weights_sha256: str) -> dict[str, Any]:
@@ -107,58 +211,3 @@ def likelihood_row(path: Path, weights_sha256: str) -> dict[str, Any]:
     if report.get("checkpoint_sha256") != weights_sha256:
         raise InputError(f"{path} was measured on other weights than are published")
     return row
-
-
-def card_text(name: str, checkpoint: Checkpoint, rows: Sequence[Mapping[str, Any]], bound: Any, notes: str) -> str:
-    """The card in Markdown."""
-    facts, recipe = checkpoint.provenance, checkpoint.recipe
-    parameters = sum(weight.numel() for weight in checkpoint.weights.values())
-    lines = [
-        f"# {name}",
-        "",
-        recipe["description"] or f"A {recipe['model']['name']} model.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| model | {recipe['model']['name']}, {parameters:,} parameters |",
-        f"| training set | {facts['dataset']}, {facts['training_structures']:,} structures, fingerprint "
-        f"`{facts['dataset_fingerprint'][:16]}` |",
-        f"| elements | {', '.join(map(str, checkpoint.data.elements))} (atomic numbers) |",
-        f"| command | `{facts['command']}` |",
-        f"| seed, steps, batch | {facts['seed']}, {facts['steps']:,}, {recipe['data']['batch_size']} |",
-        f"| training time | {facts['training_seconds'] / 3600:.2f} h, precision {facts['precision']} |",
-        f"| hardware | {facts['hardware']} |",
-        f"| code | molgen {facts['molgen']}, commit `{facts['git_commit'][:12]}`, torch {facts['torch']} |",
-        "",
-        *score_table(rows),
-    ]
-    if bound is not None:
-        nll = bound["nll"]
-        lines += [f"Bound on -log p over {bound['n']:,} structures of {bound['data']}: {nll['value']:.2f} nats "
-                  f"(95 % interval {nll['low']:.2f} to {nll['high']:.2f}).", ""]  # fmt: skip
-    return "\n".join([*lines, *([notes, ""] if notes else [])])
-
-
-def score_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Markdown lines of a table of scores with 95 % intervals; nothing for no rows."""
-    if not rows:
-        return ["Not scored.", ""]
-    columns = ["solver", "steps", "molecules", *(metric.replace("_", " ") for metric in METRICS), "s/molecule"]
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    for row in rows:
-        solver = row["solver"] if row["spacing"] == 1 else f"{row['solver']}, spacing {row['spacing']:g}"
-        cells = [solver, f"{row['steps']}", f"{row['n']:,}"]
-        cells += [_percent(row[metric]) for metric in METRICS]
-        lines.append("| " + " | ".join([*cells, f"{row['seconds_per_molecule']:.3g}"]) + " |")
-    return [
-        *lines,
-        "",
-        "Percent, with 95 % intervals, by protocol " + ", ".join(sorted({r["table"] for r in rows})) + ".",
-        "",
-    ]
-
-
-def _percent(rate: Mapping[str, Any] | None) -> str:
-    if rate is None or rate["value"] is None:
-        return "-"
-    return f"{100 * rate['value']:.1f} ({100 * rate['low']:.1f}-{100 * rate['high']:.1f})"

@@ -136,6 +136,24 @@ def test_unwritable_place(tmp_path):
     assert (tmp_path / "file").read_text() == "in the way"
 
 
+def test_sha256_is_of_what_decides_the_molecules(file):
+    identity = make().sha256()
+    assert Checkpoint.load(file).sha256() == identity
+    same = make()
+    same.provenance["scores"] = [1]
+    same.recipe = {**RECIPE, "model": {**RECIPE["model"], "sample_steps": 3}}
+    assert same.sha256() == identity
+    name, weight = next((k, w) for k, w in make().weights.items() if w.ndim == 2)
+    others = [weight + (torch.arange(weight.numel()) == 1).view_as(weight) * 1e-6, weight.bfloat16(), weight.T]
+    seen = {make({**make().weights, name: other}).sha256() for other in others}
+    seen |= {make({f"{k}_": w for k, w in make().weights.items()}).sha256()}
+    other = make()
+    other.data = DataSummary((1, 6, 8), (0, 1, 5, 4))
+    wider = make()
+    wider.recipe = {**RECIPE, "model": {**RECIPE["model"], "coordinate_range": 3.0}}
+    assert len(seen | {identity, other.sha256(), wider.sha256()}) == 7
+
+
 def test_loading_runs_no_code():
     source = open(checkpoint.__file__, encoding="utf-8").read()  # noqa: SIM115
     assert "pickle" not in source

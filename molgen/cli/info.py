@@ -97,6 +97,7 @@ def _describe(file: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     return {
         "path": str(file),
         "sha256": file_sha256(file),
+        "model_sha256": checkpoint.sha256(),
         "bytes": file.stat().st_size,
         "recipe": checkpoint.recipe,
         "elements": [SYMBOLS[z] for z in checkpoint.data.elements],
@@ -116,7 +117,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
     sizes = document["sizes"]
     lines = [
         f"file        {document['path']} ({document['bytes']:,} bytes)",
-        f"sha256      {document['sha256']}",
+        f"sha256      {document['sha256']}; of the model, as samples name it: {document['model_sha256']}",
         f"parameters  {document['parameters']:,}",
         f"elements    {' '.join(document['elements'])}",
         f"sizes       {sizes['smallest']} to {sizes['largest']} atoms, mean {sizes['mean']}, "
@@ -131,14 +132,16 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 def _score_lines(scores: list[dict[str, Any]]) -> list[str]:
     """One line for each score that a checkpoint was published with."""
+    from molgen.card import cell
 
-    def percent(rate: dict[str, Any] | None) -> str:
-        return "-" if rate is None or rate["value"] is None else f"{100 * rate['value']:.1f} %"
+    def shown(row: dict[str, Any]) -> Iterator[str]:
+        for metric in ("atom_stability", "molecule_stability", "validity", "energy_gain"):
+            if metric in row:
+                text = cell(row[metric], interval=False)
+                yield f"{metric.replace('_', ' ')} {text}{' %' if text[-1].isdigit() else ''}"
 
     return [
-        f"{row['solver']}, {row['steps']} steps, {row['n']:,} molecules: "
-        f"atom stability {percent(row['atom_stability'])}, "
-        f"molecule stability {percent(row['molecule_stability'])}, validity {percent(row['validity'])}"
+        f"{row['protocol']}, {row['solver']}, {row['steps']} steps, {row['n']:,} molecules: {', '.join(shown(row))}"
         for row in scores
     ]
 

@@ -1,8 +1,7 @@
 """The molecules that novelty is measured against, as sorted 64-bit hashes of canonical SMILES.
 
-Which SMILES depends on the protocol's identity. For EDM's, as in its code, each training molecule is rebuilt from its
-coordinates by the same lookup, and its SMILES is that of the whole molecule, pieces and all. For the others it is
-that of the stated or perceived bonds and charges. Molecules that RDKit cannot sanitise are left out.
+Which SMILES depends on the protocol's identity and bonds; see ``molgen.scoring.smiles_forms``. Molecules that have none
+are left out.
 """
 
 from __future__ import annotations
@@ -18,17 +17,13 @@ from typing import Any
 
 import numpy as np
 
-from molgen.chemistry.bonds import find_bonds
-from molgen.chemistry.tables import edm_tables, table_rows
 from molgen.errors import InputError, MissingError, OutputError
-from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
+from molgen.scoring.hashes import Hashes, HashSet
 from molgen.scoring.protocol import SMILES_OF_LOOKUP
-from molgen.scoring.records import Chunk, Record, in_chunks, read_records
+from molgen.scoring.records import Record, in_chunks, read_records
+from molgen.scoring.smiles_forms import HASHES_FILE, SmilesForm, graph_hashes
 from molgen.workers import ordered_map
 
-__all__ = ["HASHES_FILE", "OtherFormError", "Reference", "contains", "smiles_hash", "write_hashes"]
-
-HASHES_FILE = "training_hashes.npy"
 SMILES_SUFFIXES = (".smi", ".smiles", ".txt")
 Progress = Callable[[int, int | None], None]
 
@@ -91,7 +86,7 @@ class Reference:
 
         Args:
             spec: A packed data set (``qm9`` means its train split, ``qm9:valid`` another one), a structure or SMILES
-                file, a checkpoint folder, or a hashes file (.npy).
+                file, a checkpoint folder (see ``molgen.scoring.shipped``), or a hashes file (.npy).
             identity: Which SMILES; see ``molgen.scoring.protocol``.
             bonds: Bond source of the structures; plays no part for ``SMILES_OF_LOOKUP``.
             workers: Processes for rebuilding.
@@ -102,9 +97,9 @@ class Reference:
             InputError: It cannot be read.
         """
         path = Path(spec)
-        make = _Hashing(identity, bonds)
+        make = SmilesForm(identity, bonds)
         if path.suffix == ".npy" or (path.is_dir() and not (path / "meta.json").is_file()):
-            loaded = cls._load(path if path.suffix == ".npy" else path / HASHES_FILE)
+            loaded = cls._load(path if path.suffix == ".npy" else _shipped(path, make))
             loaded.check_table(make.table)
             return loaded
         if path.is_file():
@@ -131,7 +126,7 @@ class Reference:
     ) -> Reference:
         """Hash every structure's SMILES; records that cannot be read or sanitised are counted as unusable."""
         members, structures, unusable, hydrogens = HashSet(), 0, 0, False
-        make = _Hashing(identity, bonds)
+        make = SmilesForm(identity, bonds)
         for hashes, size, any_hydrogen in ordered_map(make, in_chunks(records), workers):
             members.add(hashes)
             structures, unusable = structures + size, unusable + size - len(hashes)
@@ -149,21 +144,21 @@ class Reference:
         """
         members, structures, unusable = HashSet(), 0, 0
         for text in smiles:
-            hashes = _graph_hashes(text)
+            hashes = graph_hashes(text)
             members.add(hashes)
             structures, unusable = structures + 1, unusable + (len(hashes) == 0)
         hashes = members.sorted()
         return cls(name, hashes, _fingerprint(hashes), "SMILES", structures, unusable)
 
     @classmethod
-    def _from_file(cls, path: Path, make: _Hashing, workers: int, progress: Progress | None) -> Reference:
+    def _from_file(cls, path: Path, make: SmilesForm, workers: int, progress: Progress | None) -> Reference:
         if Path(path.name.removesuffix(".gz")).suffix.lower() in SMILES_SUFFIXES:
             return cls.from_smiles(_smiles_lines(path), path.name)
         records = read_records([str(path)])
         return cls.from_records(records, path.name, make.identity, make.bonds, workers=workers, progress=progress)
 
     @classmethod
-    def _from_dataset(cls, spec: str, make: _Hashing, workers: int, progress: Progress | None) -> Reference:
+    def _from_dataset(cls, spec: str, make: SmilesForm, workers: int, progress: Progress | None) -> Reference:
         from molgen.datasets.find import open_dataset, split_spec
 
         name, split = split_spec(spec)
@@ -223,81 +218,10 @@ class Reference:
             raise OutputError.from_os_error(error, path) from error
 
 
-def write_hashes(
-    spec: str | Path, path: str | Path, *, workers: int = 1, progress: Progress | None = None
-) -> Reference:
-    """Write the file of hashes that ships with a checkpoint, so that novelty works without the training set.
-
-    Args:
-        spec: What :meth:`Reference.open` takes, usually the data set that the checkpoint was trained on.
-        path: The file to write, usually ``training_hashes.npy`` in the checkpoint's folder.
-        workers: Processes for rebuilding.
-        progress: Called with (structures rebuilt, None).
-    """
-    reference = Reference.open(spec, workers=workers, progress=progress)
-    reference.save(path)
-    return reference
-
-
-@dataclass(frozen=True)
-class _Hashing:
-    """Hashes of the molecules of a chunk that sanitise, the number of records, and whether any atom is a hydrogen."""
-
-    identity: str
-    bonds: str
-
-    @property
-    def table(self) -> str:
-        """What the hashes are of; see ``Reference.table``."""
-        return self.identity if self.identity == SMILES_OF_LOOKUP else f"{self.identity}:{self.bonds}"
-
-    def cache_name(self, split: str) -> str:
-        """Name of the file in a data set's folder."""
-        if self.identity == SMILES_OF_LOOKUP:
-            return HASHES_FILE if split == "train" else f"{split}_hashes.npy"
-        return f"{split}_{self.identity}_{self.bonds}_hashes.npy"
-
-    def __call__(self, chunk: Chunk) -> tuple[Hashes, int, bool]:
-        from rdkit import rdBase
-
-        with rdBase.BlockLogs():
-            smiles = _lookup_smiles(chunk) if self.identity == SMILES_OF_LOOKUP else _graph_smiles(chunk, self.bonds)
-            return np.array([smiles_hash(s) for s in smiles], np.uint64), len(chunk), bool((chunk.numbers == 1).any())
-
-
-def _lookup_smiles(chunk: Chunk) -> Iterator[str]:
-    from rdkit import Chem
-
-    from molgen.chemistry.rebuild import rebuild_molecules, sanitise
-
-    numbers = table_rows(chunk.numbers)
-    bonds = find_bonds(numbers, chunk.positions, chunk.sizes)
-    ends = np.cumsum(chunk.sizes)
-    strangers = np.concatenate([[0], np.cumsum(~edm_tables().known[numbers])])
-    usable = (chunk.sizes > 0) & (strangers[ends] == strangers[ends - chunk.sizes])
-    for molecule, is_usable in zip(rebuild_molecules(numbers, bonds, chunk.sizes), usable.tolist(), strict=True):
-        if is_usable and not sanitise(molecule):
-            yield Chem.MolToSmiles(molecule)
-
-
-def _graph_smiles(chunk: Chunk, bonds: str) -> Iterator[str]:
-    from molgen.scoring.subject import Subject
-
-    for structure in chunk.structures:
-        if structure is not None and (smiles := Subject(structure, bonds).sanitised.smiles):
-            yield smiles
-
-
-def _graph_hashes(smiles: str) -> Hashes:
-    """Hashes of a molecule's SMILES with implicit and with explicit hydrogens; empty when RDKit cannot read it."""
-    from rdkit import Chem, rdBase
-
-    with rdBase.BlockLogs():
-        molecule = Chem.MolFromSmiles(smiles)
-        if molecule is None or not molecule.GetNumAtoms():
-            return np.zeros(0, np.uint64)
-        Chem.RemoveStereochemistry(molecule)
-        return np.array([smiles_hash(Chem.MolToSmiles(m)) for m in (molecule, Chem.AddHs(molecule))], np.uint64)
+def _shipped(folder: Path, make: SmilesForm) -> Path:
+    """The file of a form of SMILES in a checkpoint's folder, the lookup's where there is none."""
+    own = folder / make.cache_name("train")
+    return own if own.is_file() else folder / HASHES_FILE
 
 
 def _smiles_lines(path: Path) -> Iterator[str]:

@@ -12,7 +12,12 @@ from molgen.cli.app import app
 from tests.sampling.conftest import HISTOGRAM, checkpoint, tiny_checkpoint  # noqa: F401 - a fixture
 
 RATE = {"value": 0.5, "numerator": 20, "denominator": 40, "low": 0.35, "high": 0.65}
-SCORES = [{"solver": "dpm", "steps": 50, "n": 40, "atom_stability": RATE, "molecule_stability": None, "validity": RATE}]
+SAMPLED = {"solver": "dpm", "steps": 50, "n": 40}
+STRAIN = {"unit": "kcal/mol", "count": 30, "median": 4.44, "median_low": 4.0, "median_high": 5.0}
+SCORES = [
+    {"protocol": "edm", **SAMPLED, "atom_stability": RATE, "molecule_stability": None, "validity": RATE},
+    {"protocol": "mmff94s", **SAMPLED, "energy_gain": STRAIN},
+]
 
 
 def run(*arguments):
@@ -35,6 +40,7 @@ def test_info_json(checkpoint):  # noqa: F811
     assert document["recipe"]["model"]["hidden"] == 8
     assert document["provenance"]["dataset"] == "embedded"
     assert len(document["sha256"]) == 64
+    assert document["model_sha256"] == tiny_checkpoint().sha256()
 
 
 def test_info_text(checkpoint):  # noqa: F811
@@ -66,7 +72,8 @@ def test_models(tmp_path, monkeypatch):
     (tmp_path / "runs" / "broken" / "model.safetensors").write_bytes(b"x")
     text = run("models").stdout
     assert "checkpoints/mine  edm on embedded, 1,234 steps; card checkpoints/mine/CARD.md" in text
-    assert "dpm, 50 steps, 40 molecules: atom stability 50.0 %, molecule stability -, validity 50.0 %" in text
+    assert "edm, dpm, 50 steps, 40 molecules: atom stability 50.0 %, molecule stability -, validity 50.0 %" in text
+    assert "mmff94s, dpm, 50 steps, 40 molecules: energy gain 4.44 kcal/mol\n" in text
     assert "dpm, 50 steps, 40 molecules" in run("info", "checkpoints/mine").stdout
     assert "runs/broken  not usable" in text
     found = json.loads(run("models", "--json").stdout)["checkpoints"]

@@ -11,10 +11,12 @@ from molgen.errors import ConfigError, InputError, MissingError, OutputError
 from molgen.io.records import BadRecord
 from molgen.scoring import score
 from molgen.scoring.hashes import HashSet, contains, smiles_hash
-from molgen.scoring.novelty import HASHES_FILE, Reference, write_hashes
+from molgen.scoring.novelty import Reference
 from molgen.scoring.protocol import SMILES_OF_GRAPH
 from molgen.scoring.protocols import make_protocol
 from molgen.scoring.records import Record
+from molgen.scoring.shipped import write_hashes
+from molgen.scoring.smiles_forms import HASHES_FILE
 from tests.scoring.molecules import ACETYLENE, AMMONIA, AMMONIUM, CARBON_DIOXIDE, METHANE, beside
 
 
@@ -100,7 +102,7 @@ def test_torn_cache_is_made_again(dataset):
 
 def test_hashes_travel_with_a_checkpoint(dataset, tmp_path):
     folder = tmp_path / "checkpoint"
-    write_hashes(dataset, folder / HASHES_FILE)
+    write_hashes(dataset, folder)
     reference = Reference.open(folder)
     assert reference.name == "mine:train"
     assert reference.fingerprint == Reference.open(dataset).fingerprint
@@ -114,8 +116,28 @@ def test_hashes_travel_with_a_checkpoint(dataset, tmp_path):
     assert not list(folder.glob("*.part"))
 
 
+def test_novelty_of_every_shipped_form_is_that_against_the_data_set(dataset, tmp_path):
+    written = write_hashes(dataset, tmp_path / "checkpoint")
+    assert [reference.table for reference in written] == ["edm-lookup-1", "graph-1:auto", "graph-1:xyz2mol"]
+    protocols = ["edm", "explicit", "explicit-legacy", "xyz2mol"]
+    for reference in (tmp_path / "checkpoint", dataset):
+        summary = score([METHANE, CARBON_DIOXIDE], protocols, reference=reference).summary
+        rates = [summary["protocols"][name]["metrics"]["novelty"] for name in protocols]
+        assert [(rate["numerator"], rate["denominator"]) for rate in rates] == [(1, 2)] * 4
+        assert not any("not defined" in note for note in summary["notes"])
+
+
+def test_a_form_that_no_molecule_has_is_not_shipped(tmp_path):
+    with PackWriter(tmp_path / "heavy", name="heavy") as writer:
+        writer.add(METHANE.replace(numbers=[92, 1, 1, 1, 1]))  # the lookup knows no uranium, nor does xyz2mol
+        writer.finish(np.array([0]), {"source": "a test"})
+    tables = [reference.table for reference in write_hashes(tmp_path / "heavy", tmp_path / "checkpoint")]
+    assert "edm-lookup-1" not in tables
+    assert len(list((tmp_path / "checkpoint").glob("*.npy"))) == len(tables)
+
+
 def test_description_of_other_hashes_is_not_believed(dataset, tmp_path):
-    write_hashes(dataset, tmp_path / "a" / HASHES_FILE)
+    write_hashes(dataset, tmp_path / "a")
     np.save(tmp_path / "a" / HASHES_FILE, np.arange(5, dtype=np.uint64))
     assert Reference.open(tmp_path / "a").name == str(tmp_path / "a")
 
@@ -201,7 +223,7 @@ def test_unknown_protocol_names_the_nearest():
 
 
 def test_novelty_is_undefined_where_the_reference_lacks_the_form_of_smiles(dataset, tmp_path):
-    write_hashes(dataset, tmp_path / HASHES_FILE)
+    Reference.open(dataset).save(tmp_path / HASHES_FILE)
     scores = score([METHANE, ACETYLENE], ["edm", "explicit"], reference=tmp_path)
     metrics = {name: protocol["metrics"] for name, protocol in scores.summary["protocols"].items()}
     assert (metrics["edm"]["novelty"]["numerator"], metrics["edm"]["novelty"]["denominator"]) == (1, 2)
