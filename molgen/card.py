@@ -17,6 +17,8 @@ METRICS = (
     "uniqueness",
     "novelty",
     "valid_unique_novel",
+    "valid",
+    "valid_and_complete",
     "relaxed",
     "energy_gain",
     "rmsd",

@@ -1,0 +1,237 @@
+"""Fills the tables on BondFlow in README.md and docs/results.md and draws its two figures, so that no number is typed.
+
+Scores come from the published checkpoints, which carry them; the learning curve and the distributions from
+docs/data/*.csv, which ``--run`` makes from a run folder; published rows from docs/data/published_qm9.csv.
+
+    python scripts/bondflow_tables.py --run runs/bondflow_qm9    # after publishing
+    python scripts/bondflow_tables.py --check                    # exit 1 where a table is not what the data say
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from molgen.card import METRICS, cell, sampler, score_tables
+from molgen.checkpoint import Checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "docs" / "data"
+DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
+MODELS = ("bondflow_qm9", "edm_qm9")
+BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
+STABILITY = "molecule_stability"
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--run", type=Path, help="Run folder with metrics.csv and results/*.score.json.")
+    arguments.add_argument("--check", action="store_true", help="Write nothing; exit 1 where something would change.")
+    given = arguments.parse_args()
+    if given.run is not None:
+        collect_learning(given.run)
+        collect_distributions(given.run)
+    tables = all_tables()
+    stale = []
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        filled = BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]).strip() + "\n" + found[4], text)
+        if filled != text:
+            stale.append(path.name)
+            if not given.check:
+                path.write_text(filled, encoding="utf-8")
+    print("changed:" if stale else "up to date", *stale)
+    if not given.check:
+        draw_learning(ROOT / "docs" / "bondflow_learning.svg")
+        draw_steps(ROOT / "docs" / "bondflow_steps.svg")
+    return int(given.check and bool(stale))
+
+
+def all_tables() -> dict[str, list[str]]:
+    """Markdown lines of every table by its name."""
+    model, rows = published("bondflow_qm9")
+    return {
+        "models": models_table(),
+        "bondflow-scores": score_tables(rows, model),
+        "bondflow-edm": beside_published("edm", rows, model),
+        "bondflow-explicit-legacy": beside_published("explicit-legacy", rows, model),
+        "bondflow-learning": learning_table(),
+        "bondflow-distributions": distribution_table(),
+    }
+
+
+def published(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Settings and scores of a published checkpoint."""
+    checkpoint = Checkpoint.load(ROOT / "checkpoints" / name)
+    return checkpoint.recipe["model"], checkpoint.provenance["scores"]
+
+
+def models_table() -> list[str]:
+    """Every shipped model and sampler on one line, then what the literature has by the same protocol."""
+    shown = [("edm", "atom_stability"), ("edm", STABILITY), ("edm", "validity")]
+    shown += [("explicit", STABILITY), ("explicit", "validity")]
+    titles = ["checkpoint", "size", "sampler", "steps", "s/molecule"]
+    titles += [f"`{protocol}` {metric.replace('_', ' ')}" for protocol, metric in shown]
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for name in MODELS:
+        checkpoint = Checkpoint.load(ROOT / "checkpoints" / name)
+        size = f"{sum(w.numel() for w in checkpoint.weights.values()) / 1e6:.1f} M"
+        model, ways = checkpoint.recipe["model"], {}
+        for row in checkpoint.provenance["scores"]:
+            if row["protocol"] in ("edm", "explicit"):
+                key = (sampler(row, model), row["steps"], row["n"])
+                ways.setdefault(key, {})[row["protocol"]] = row
+        for (solver, steps, _), by_protocol in sorted(ways.items(), key=lambda item: -item[0][1]):
+            row = next(iter(by_protocol.values()))
+            cells = [f"`{name}`", size, solver, str(steps), f"{row['seconds_per_molecule']:.2g}"]
+            cells += [cell(by_protocol.get(p, {}).get(metric), interval=False) for p, metric in shown]
+            lines.append("| " + " | ".join(cells) + " |")
+    for row in read_csv("published_qm9"):
+        if row["protocol"] == "edm" and row["model"] in ("EDM", "GeoLDM", "EquiFM", "MolTD"):
+            cells = [f"*{row['model']}, published*", "-", "-", row["steps"], "-"]
+            lines.append("| " + " | ".join([*cells, *(row[metric] or "-" for _, metric in shown[:3]), "-", "-"]) + " |")
+    return lines
+
+
+def beside_published(protocol: str, rows: list[dict[str, Any]], model: dict[str, Any]) -> list[str]:
+    """Our rows of a protocol and the published ones, fewest steps first."""
+    theirs = [row for row in read_csv("published_qm9") if row["protocol"] == protocol]
+    ours = [row for row in rows if row["protocol"] == protocol]
+    shown = [m for m in METRICS if any(row.get(m) for row in theirs)]
+    lines = [(row["steps"], [f"**BondFlow**, {sampler(row, model)}", str(row["steps"]),
+                             *(cell(row.get(m)) for m in shown), "measured here"]) for row in ours]  # fmt: skip
+    lines += [(int(row["steps"] or 10**9), [row["model"], row["steps"] or "-", *(row[m] or "-" for m in shown),
+                                            row["source"]]) for row in theirs]  # fmt: skip
+    titles = ["model", "steps", *(metric.replace("_", " ") for metric in shown), "source"]
+    ordered = [cells for _, cells in sorted(lines, key=lambda line: line[0])]
+    return ["| " + " | ".join(cells) + " |" for cells in [titles, ["---"] * len(titles), *ordered]]
+
+
+def collect_learning(run: Path) -> None:
+    """Rows of metrics.csv with sample scores, as docs/data/bondflow_learning.csv."""
+    batch = Checkpoint.load(run).recipe["data"]["batch_size"]
+    with (run / "metrics.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["sample_explicit_validity"]]
+    columns = [name for name in rows[0] if name.startswith("sample_")]
+    write_csv(
+        "bondflow_learning",
+        ["steps", "molecules_seen", "hours", "valid_loss", *columns],
+        [[row["step"], int(row["step"]) * batch, f"{float(row['seconds']) / 3600:.3f}", row["valid_loss"],
+          *(row[name] for name in columns)] for row in rows],
+    )  # fmt: skip
+
+
+def learning_table() -> list[str]:
+    """The learning curve."""
+    titles = ["steps", "molecules seen", "hours", "validation loss", "`explicit` molecule stability", "validity",
+              "`edm` molecule stability", "validity"]  # fmt: skip
+    names = ("explicit_molecule_stability", "explicit_validity", "molecule_stability", "validity")
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for row in read_csv("bondflow_learning"):
+        cells = [f"{int(row['steps']):,}", f"{int(row['molecules_seen']):,}", f"{float(row['hours']):.2f}"]
+        cells += [f"{float(row['valid_loss']):.4f}", *(f"{100 * float(row['sample_' + name]):.1f}" for name in names)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def collect_distributions(run: Path) -> None:
+    """Distances from the reference by steps, with floor and control, as docs/data/bondflow_distributions.csv."""
+    rows = []
+    for path in sorted((run / "results").glob("steps_*.score.json")):
+        compared = json.loads(path.read_text(encoding="utf-8"))["distributions"]
+        for name, metric in compared["metrics"].items() if compared else ():
+            kind = "jensen_shannon" if metric["wasserstein"] is None else "wasserstein"
+            values = [side[kind] for side in (metric, metric["floor"], metric["control"])]
+            steps = path.name.removeprefix("steps_").removesuffix(".score.json")
+            rows.append([steps, name, metric["label"], metric["unit"], kind, *(f"{v:.6g}" for v in values)])
+    write_csv(
+        "bondflow_distributions", ["steps", "name", "label", "unit", "distance", "value", "floor", "control"], rows
+    )
+
+
+def distribution_table() -> list[str]:
+    """Distances of the samples by steps, beside floor and control."""
+    rows = read_csv("bondflow_distributions")
+    steps = sorted({int(row["steps"]) for row in rows})
+    titles = ["distance", *(f"{k} steps" for k in steps), "floor", "jittered"]
+    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    for name in dict.fromkeys(row["name"] for row in rows):
+        own = {int(row["steps"]): row for row in rows if row["name"] == name}
+        last = own[max(own)]
+        kind = last["unit"] if last["distance"] == "wasserstein" else "Jensen-Shannon"
+        values = [*(own[k]["value"] for k in steps), last["floor"], last["control"]]
+        label = f"{last['label']}{', ' + kind if kind else ''}"
+        lines.append(f"| {label} | " + " | ".join(f"{float(value):.2g}" for value in values) + " |")
+    return lines
+
+
+def draw_learning(path: Path) -> None:
+    """Stability and validity against molecules seen, with hours along the top."""
+    import matplotlib.pyplot as plt
+
+    rows = read_csv("bondflow_learning")
+    seen = [int(row["molecules_seen"]) / 1000 for row in rows]
+    figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
+    for name, label, line in (
+        ("explicit_validity", "explicit: valid", "C0--"),
+        ("explicit_molecule_stability", "explicit: stable", "C0-"),
+        ("validity", "edm: valid", "C1--"),
+        ("molecule_stability", "edm: stable", "C1-"),
+    ):
+        axes.plot(seen, [100 * float(row["sample_" + name]) for row in rows], line + "o", label=label, ms=3)
+    axes.set(xlabel="thousand molecules seen", ylabel="% of 128 samples", ylim=(0, 100))
+    axes.legend(frameon=False)
+    rate = float(rows[-1]["hours"]) / seen[-1]
+    axes.secondary_xaxis("top", functions=(lambda x: x * rate, lambda x: x / rate)).set_xlabel("hours of one core")
+    save(figure, path)
+
+
+def draw_steps(path: Path) -> None:
+    """Molecule stability against sampler steps, ours with intervals beside the published points of each protocol."""
+    import matplotlib.pyplot as plt
+
+    _, rows = published("bondflow_qm9")
+    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    for axes, protocol in zip(panels, ("edm", "explicit-legacy"), strict=True):
+        ours = sorted((row for row in rows if row["protocol"] == protocol), key=lambda row: row["steps"])
+        value, low, high = ([100 * row[STABILITY][key] for row in ours] for key in ("value", "low", "high"))
+        errors = [[v - b for v, b in zip(value, low, strict=True)], [b - v for v, b in zip(value, high, strict=True)]]
+        axes.errorbar(
+            [row["steps"] for row in ours], value, errors, fmt="C0o-", ms=4, label="BondFlow, this repository"
+        )
+        for row in read_csv("published_qm9"):
+            if row["protocol"] == protocol and row["steps"] and row[STABILITY]:
+                place = (int(row["steps"]), float(row[STABILITY]))
+                axes.plot(*place, "k.", ms=5)
+                axes.annotate(row["model"], place, xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=7)
+        axes.set(xscale="log", xlabel="steps", ylabel="stable molecules, %", title=f"protocol {protocol}")
+        axes.legend(frameon=False, loc="lower right")
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write an SVG with a white ground that is the same for the same data."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "molgen"
+    figure.savefig(path, metadata={"Date": None})
+    print(f"drawn: {path.relative_to(ROOT)}")
+
+
+def read_csv(name: str) -> list[dict[str, str]]:
+    with (DATA / f"{name}.csv").open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def write_csv(name: str, titles: list[str], rows: list[list[Any]]) -> None:
+    with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([titles, *rows])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
