@@ -51,7 +51,7 @@ def test_wrong_values():
     assert "training.steps" in fails("training.steps=many")[0]
     assert "training.steps is 0; it must be at least 1" in fails("training.steps=0")[0]
     assert "data.batch_size is -3" in fails("data.batch_size=-3")[0]
-    assert fails("training.decay=linear")[1] == "one of none, cosine"
+    assert fails("training.decay=linear")[1] == "one of none, cosine, tail"
     assert fails("training.clip=sometimes")[1] == "adaptive, or a positive number"
     for nonsense in ("model.hidden=0", "model.num_steps=0", "training.learning_rate=nan", "training.weight_decay=-1"):
         assert nonsense.split("=")[0] in fails(nonsense)[0]

@@ -225,8 +225,8 @@ class BondFlow(nn.Module):
         t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
         uses_guess = bool(noise.uniform()[0] < config.self_conditioning)
         known = Known.draw(clean, noise, config.formulas, config.fragments)
-        placed = known.place(clean.positions, torch.zeros_like(clean.positions), clean.mask)
-        graph = self.corrupt(clean.replace(positions=placed), known, t, noise)
+        clean = clean.replace(positions=known.place(clean.positions, torch.zeros_like(clean.positions), clean.mask))
+        graph = self.corrupt(clean, known, t, noise)
         before = None
         if uses_guess:
             with torch.no_grad():
@@ -242,7 +242,10 @@ class BondFlow(nn.Module):
         return {"loss": total, **{f"{name}_loss": value.detach() for name, value in parts.items()}}
 
     def _errors(self, prediction: Prediction, clean: Graph, known: Known, t: Tensor) -> dict[str, Tensor]:
-        """Each field's error over what is not known, per atom, averaged over the batch."""
+        """Each field's error over what is not known, per atom, averaged over the batch.
+
+        Positions are compared in the frame in which the sampler uses them, that of the known atoms.
+        """
         sizes = clean.mask.sum(1)
         pairs = half_pairs(clean.mask.shape[1], clean.mask.device)
         free = {
@@ -251,7 +254,8 @@ class BondFlow(nn.Module):
             "bonds": pairs.take(clean.pairs & ~known.pairs),
         }
         wanted = {"elements": clean.elements, "charges": clean.charges, "bonds": pairs.take(clean.bonds)}
-        squared = (prediction.positions - clean.positions).square().sum(-1) * free["charges"]
+        placed = known.place(prediction.positions, clean.positions, clean.mask)
+        squared = (placed - clean.positions).square().sum(-1) * free["charges"]
         weight = self.flow.reach(t).pow(-2).clamp(max=self.config.largest_weight).to(squared.dtype)
         parts = {"positions": (weight * squared.sum(1) / (3 * sizes)).mean()}
         for name in FIELDS:

@@ -68,5 +68,5 @@ class LinearFlow:
 
 
 def time_from_uniform(u: Tensor, power: float) -> Tensor:
-    """t in (0, 1] with density proportional to (1 - t)^(power - 1): above 1, more of the times lie near the data."""
+    """t in [0, 1) with density proportional to (1 - t)^(power - 1): above 1, more of the times lie near the data."""
     return 1.0 - (1.0 - u).clamp(min=0.0).pow(1.0 / power)
