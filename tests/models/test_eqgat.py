@@ -255,3 +255,19 @@ def test_data_without_bonds():
     bare = DataSummary(elements=(1, 6), size_histogram=(0, 1))
     with pytest.raises(ConfigError, match="does not state them"):
         build(EQGATConfig(), bare)
+
+
+@pytest.mark.parametrize("settings", [{"extra_features": True}, {"class_loss": "hybrid", "prior": "mask"}])
+def test_training_lowers_the_loss(batch, settings):
+    torch.manual_seed(0)
+    config = EQGATConfig(hidden=24, vectors=8, edges=8, pair_hidden=16, layers=2, scaled_steps=True, **settings)
+    model, batch = build(config, SUMMARY), batch.replace(positions=batch.positions.float())
+    optimizer, losses = torch.optim.Adam(model.parameters(), lr=3e-3), []
+    for step in range(40):
+        optimizer.zero_grad()
+        loss = model.loss(batch, noise(batch.mask, step, torch.float32))["loss"]
+        loss.backward()
+        assert all(bool(torch.isfinite(p.grad).all()) for p in model.parameters() if p.grad is not None)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert sum(losses[-10:]) < 0.8 * sum(losses[:10])
