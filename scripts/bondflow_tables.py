@@ -30,12 +30,13 @@ STABILITY = "molecule_stability"
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--run", type=Path, help="Run folder with metrics.csv and results/*.score.json.")
+    arguments.add_argument("--run", type=Path, help="Run folder with metrics.csv and results/steps_*.score.json.")
+    arguments.add_argument("--results", default="results", help="Folder in it with the scores, for the distributions.")
     arguments.add_argument("--check", action="store_true", help="Write nothing; exit 1 where something would change.")
     given = arguments.parse_args()
     if given.run is not None:
         collect_learning(given.run)
-        collect_distributions(given.run)
+        collect_distributions(given.run / given.results)
     tables = all_tables()
     stale = []
     for path in DOCUMENTS:
@@ -75,7 +76,7 @@ def models_table() -> list[str]:
     """Every shipped model and sampler on one line, then what the literature has by the same protocol."""
     shown = [("edm", "atom_stability"), ("edm", STABILITY), ("edm", "validity")]
     shown += [("explicit", STABILITY), ("explicit", "validity")]
-    titles = ["checkpoint", "size", "sampler", "steps", "s/molecule"]
+    titles = ["checkpoint", "size", "sampler", "steps", "molecules", "s/molecule"]
     titles += [f"`{protocol}` {metric.replace('_', ' ')}" for protocol, metric in shown]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for name in MODELS:
@@ -86,14 +87,14 @@ def models_table() -> list[str]:
             if row["protocol"] in ("edm", "explicit"):
                 key = (sampler(row, model), row["steps"], row["n"])
                 ways.setdefault(key, {})[row["protocol"]] = row
-        for (solver, steps, _), by_protocol in sorted(ways.items(), key=lambda item: -item[0][1]):
+        for (solver, steps, count), by_protocol in sorted(ways.items(), key=lambda item: -item[0][1]):
             row = next(iter(by_protocol.values()))
-            cells = [f"`{name}`", size, solver, str(steps), f"{row['seconds_per_molecule']:.2g}"]
+            cells = [f"`{name}`", size, solver, str(steps), f"{count:,}", f"{row['seconds_per_molecule']:.2g}"]
             cells += [cell(by_protocol.get(p, {}).get(metric), interval=False) for p, metric in shown]
             lines.append("| " + " | ".join(cells) + " |")
     for row in read_csv("published_qm9"):
         if row["protocol"] == "edm" and row["model"] in ("EDM", "GeoLDM", "EquiFM", "MolTD"):
-            cells = [f"*{row['model']}, published*", "-", "-", row["steps"], "-"]
+            cells = [f"*{row['model']}, published*", "-", "-", row["steps"], "-", "-"]
             lines.append("| " + " | ".join([*cells, *(row[metric] or "-" for _, metric in shown[:3]), "-", "-"]) + " |")
     return lines
 
@@ -139,10 +140,10 @@ def learning_table() -> list[str]:
     return lines
 
 
-def collect_distributions(run: Path) -> None:
+def collect_distributions(results: Path) -> None:
     """Distances from the reference by steps, with floor and control, as docs/data/bondflow_distributions.csv."""
     rows = []
-    for path in sorted((run / "results").glob("steps_*.score.json")):
+    for path in sorted(results.glob("steps_*.score.json")):
         compared = json.loads(path.read_text(encoding="utf-8"))["distributions"]
         for name, metric in compared["metrics"].items() if compared else ():
             kind = "jensen_shannon" if metric["wasserstein"] is None else "wasserstein"
@@ -187,31 +188,49 @@ def draw_learning(path: Path) -> None:
     axes.set(xlabel="thousand molecules seen", ylabel="% of 128 samples", ylim=(0, 100))
     axes.legend(frameon=False)
     rate = float(rows[-1]["hours"]) / seen[-1]
-    axes.secondary_xaxis("top", functions=(lambda x: x * rate, lambda x: x / rate)).set_xlabel("hours of one core")
+    axes.secondary_xaxis("top", functions=(lambda x: x * rate, lambda x: x / rate)).set_xlabel("hours")
     save(figure, path)
 
 
 def draw_steps(path: Path) -> None:
-    """Molecule stability against sampler steps, ours with intervals beside the published points of each protocol."""
+    """Unstable molecules against sampler steps, ours with intervals beside the published points of each protocol."""
     import matplotlib.pyplot as plt
 
     _, rows = published("bondflow_qm9")
-    figure, panels = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+    figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for axes, protocol in zip(panels, ("edm", "explicit-legacy"), strict=True):
         ours = sorted((row for row in rows if row["protocol"] == protocol), key=lambda row: row["steps"])
-        value, low, high = ([100 * row[STABILITY][key] for row in ours] for key in ("value", "low", "high"))
+        value, low, high = ([100 - 100 * row[STABILITY][key] for row in ours] for key in ("value", "high", "low"))
         errors = [[v - b for v, b in zip(value, low, strict=True)], [b - v for v, b in zip(value, high, strict=True)]]
-        axes.errorbar(
-            [row["steps"] for row in ours], value, errors, fmt="C0o-", ms=4, label="BondFlow, this repository"
-        )
-        for row in read_csv("published_qm9"):
-            if row["protocol"] == protocol and row["steps"] and row[STABILITY]:
-                place = (int(row["steps"]), float(row[STABILITY]))
-                axes.plot(*place, "k.", ms=5)
-                axes.annotate(row["model"], place, xytext=(-4, 3), textcoords="offset points", ha="right", fontsize=7)
-        axes.set(xscale="log", xlabel="steps", ylabel="stable molecules, %", title=f"protocol {protocol}")
+        axes.errorbar([row["steps"] for row in ours], value, errors, fmt="C0o-", ms=4, label="BondFlow, shipped")
+        theirs = [row for row in read_csv("published_qm9") if row["protocol"] == protocol and row[STABILITY]]
+        for row in theirs:
+            if row["steps"]:
+                axes.plot(int(row["steps"]), 100 - float(row[STABILITY]), "k.", ms=5)
+        for place, (name, side) in labels([row for row in theirs if row["steps"]]).items():
+            shift = {"xytext": (5 if side == "left" else -5, 0), "textcoords": "offset points"}
+            axes.annotate(name, place, ha=side, va="center", fontsize=7, **shift)
+        (data,) = (100 - float(row[STABILITY]) for row in theirs if row["model"] == "data")
+        axes.axhline(data, color="grey", lw=0.8, ls=":", label="QM9 itself")
+        axes.set(xscale="log", yscale="log", xlim=(3.5, 9000), title=f"protocol {protocol}")
+        axes.set(xlabel="steps", ylabel="unstable molecules, %")
+        axes.invert_yaxis()
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
         axes.legend(frameon=False, loc="lower right")
     save(figure, path)
+
+
+def labels(rows: list[dict[str, str]]) -> dict[tuple[int, float], tuple[str, str]]:
+    """Name and alignment of each published point: right of 1000 steps, left of fewer, and across for a tie."""
+    sides: dict[tuple[int, float], tuple[str, str]] = {}
+    before, side = (0, 1e-9), ""
+    for place, name in sorted(((int(row["steps"]), 100 - float(row[STABILITY])), row["model"]) for row in rows):
+        own = "left" if place[0] >= 1000 else "right"
+        is_tie = place[0] == before[0] and place[1] / before[1] < 1.15 and side == own
+        before, side = place, {"left": "right", "right": "left"}[own] if is_tie else own
+        sides[place] = (name, side)
+    return sides
 
 
 def save(figure: Any, path: Path) -> None:
