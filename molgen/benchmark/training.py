@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from molgen.benchmark.operations import autocast, count
 from molgen.benchmark.timing import Work
 from molgen.config import Recipe
 from molgen.training.module import TrainingModule
+
+_TRIES = 8
+"""Batches of one size that are tried for one that does, or does not, see an earlier prediction."""
 
 
 class Stepper:
@@ -31,7 +36,7 @@ class Stepper:
         self.module = TrainingModule(model, dataset, recipe.data.batch_size, recipe.training, seed=0).to(device)
         configured: Any = self.module.configure_optimizers()
         self.optimizer = configured["optimizer"]
-        self.steps = _evenly_by_size(self.module, batches)
+        self.steps = self._typical_steps(batches)
 
     def __call__(self) -> None:
         """One step on each of the batches."""
@@ -47,18 +52,32 @@ class Stepper:
             self.optimizer.step()
             self.module.averaged.update_parameters(self.model)
 
+    def _typical_steps(self, batches: int) -> list[int]:
+        """Steps of the first epoch, evenly spaced in mean size, of which the due share sees an earlier prediction."""
+        data, at, count_all = self.module.dataset, self.module.batches.at, self.module.batches.per_epoch
+        order = np.argsort([float(data.sizes[at(step)].mean()) for step in range(count_all)], kind="stable")
+        share = float(getattr(self.model.config, "self_conditioning", 0.0))
+        steps = []
+        for index, alike in enumerate(np.array_split(order, min(batches, count_all))):
+            wanted = 1 + math.floor((index + 1) * share + 0.5) - math.floor(index * share + 0.5)
+            from_middle = alike[np.argsort(np.abs(np.arange(len(alike)) - len(alike) // 2), kind="stable")]
+            for step in map(int, from_middle[:_TRIES]):
+                if share in (0.0, 1.0) or self._calls(step) == wanted:
+                    break
+            steps.append(step)
+        return steps
+
+    def _calls(self, step: int) -> float:
+        """Network calls per molecule of the loss at a step."""
+        batch, noise = self.module.training_batch(step)
+        with torch.no_grad(), autocast(self.precision, self.device):
+            _, rows = count(self.model, lambda: self.model.loss(batch, noise))
+        return rows / len(batch)
+
     @property
     def sizes(self) -> NDArray[np.int64]:
         """Atoms of every molecule of the batches, one after the other."""
         return np.concatenate([self.module.dataset.sizes[self.module.batches.at(step)] for step in self.steps])
-
-
-def _evenly_by_size(module: TrainingModule, batches: int) -> list[int]:
-    """Steps of the first epoch whose batches are evenly spaced in mean size."""
-    sizes = [float(module.dataset.sizes[module.batches.at(step)].mean()) for step in range(module.batches.per_epoch)]
-    order = np.argsort(sizes, kind="stable")
-    middles = ((np.arange(min(batches, len(order))) + 0.5) * len(order) / min(batches, len(order))).astype(int)
-    return [int(step) for step in order[middles]]
 
 
 def training_work(model: Any, dataset: Any, recipe: Recipe, batches: int, precision: str, device: str) -> Work:
