@@ -201,6 +201,7 @@ def _fill(
 def _conclude(file: SampleFile, generator: Generator, n: int) -> None:
     """Say what was made, or raise PartialError where something is missing."""
     from molgen.errors import PartialError
+    from molgen.scoring.smiles_forms import HASHES_FILE
 
     rate = f", {file.state['molecules_per_second']:,} molecules/s" if file.state["molecules_per_second"] else ""
     typer.echo(f"{file.written:,} molecules in {file.path}{rate}; provenance in {file.sidecar}", err=True)
@@ -216,5 +217,7 @@ def _conclude(file: SampleFile, generator: Generator, n: int) -> None:
         )
     if wrong := counts.get(NOT_KEPT):
         raise PartialError(f"{wrong} of {n} molecules are not what was given; please report this with {file.sidecar}")
-    reference = generator.checkpoint.provenance.get("dataset", "qm9")
+    folder = generator.path.parent
+    shipped = (folder / HASHES_FILE).is_file()  # then novelty needs no data set
+    reference = folder if shipped else generator.checkpoint.provenance.get("dataset", "qm9")
     typer.echo(f"next: molgen score {file.path} --reference {reference}", err=True)

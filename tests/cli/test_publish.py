@@ -22,7 +22,10 @@ def folder(tmp_path):
 
 
 def sample_and_score(folder, out, *settings):
-    assert run("sample", folder, "-n", 20, "-o", out, *settings).exit_code in (0, 5)
+    sampled = run("sample", folder, "-n", 20, "-o", out, *settings)
+    assert sampled.exit_code in (0, 5)
+    if sampled.exit_code == 0:
+        assert f"next: molgen score {out} --reference {folder}\n" in sampled.stderr
     done = run("score", out, "--protocol", "edm,explicit", "--reference", folder, "--json")
     assert done.exit_code == 0, done.stderr
     path = out.with_suffix(".json")
