@@ -23,9 +23,8 @@ def folder(tmp_path):
 
 def sample_and_score(folder, out, *settings):
     sampled = run("sample", folder, "-n", 20, "-o", out, *settings)
-    assert sampled.exit_code in (0, 5)
-    if sampled.exit_code == 0:
-        assert f"next: molgen score {out} --reference {folder}\n" in sampled.stderr
+    assert sampled.exit_code == 0, sampled.stderr
+    assert f"next: molgen score {out} --reference {folder}\n" in sampled.stderr
     done = run("score", out, "--protocol", "edm,explicit", "--reference", folder, "--json")
     assert done.exit_code == 0, done.stderr
     path = out.with_suffix(".json")
@@ -48,7 +47,7 @@ def test_published_sampled_scored_and_updated(folder, tmp_path):
     assert card.endswith("Tiny.\n")
     # Samples of before the update are still those of this model: the same command finds them finished.
     again = run("sample", folder, "-n", 20, "-o", tmp_path / "samples.sdf")
-    assert again.exit_code in (0, 5)
+    assert again.exit_code == 0
     assert "continuing" in again.stderr
 
 
