@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 200
+MODEL ?= bondflow_qm9
+SAMPLER_edm_qm9 := --steps 100 --solver dpm_sde --spacing 2
 
 .PHONY: run test lint env clean
 
-# Samples the shipped EDM, writes an SDF file, scores it against the molecules it was trained on, prints the tables and
-# writes a report to open in a browser.
+# Samples the shipped BondFlow, writes an SDF file, scores it against the molecules it was trained on, prints the tables
+# and writes a report to open in a browser. `make run MODEL=edm_qm9` does the same with the shipped EDM.
 run: env
-	$(BIN)/molgen sample checkpoints/edm_qm9 -n $(N) --steps 100 --solver dpm_sde --spacing 2 -o out/edm_qm9.sdf --overwrite
-	$(BIN)/molgen score out/edm_qm9.sdf --protocol edm,explicit,xyz2mol,mmff94s --reference checkpoints/edm_qm9 --out out/edm_qm9_rows.csv --overwrite
-	$(BIN)/molgen report out/edm_qm9_rows.csv -o out/edm_qm9_report.html --overwrite
+	$(BIN)/molgen sample checkpoints/$(MODEL) -n $(N) -o out/$(MODEL).sdf --overwrite $(SAMPLER_$(MODEL))
+	$(BIN)/molgen score out/$(MODEL).sdf --protocol edm,explicit,xyz2mol,mmff94s --reference checkpoints/$(MODEL) --out out/$(MODEL)_rows.csv --overwrite
+	$(BIN)/molgen report out/$(MODEL)_rows.csv -o out/$(MODEL)_report.html --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

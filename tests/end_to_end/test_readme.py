@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import molgen
+
 ROOT = Path(__file__).resolve().parents[2]
 BLOCKS = re.findall(r"<!-- tested -->\n```(\w+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
 
@@ -31,11 +33,28 @@ def run(command, folder):
 
 
 def test_readme_has_tested_blocks():
-    assert [language for language, _ in BLOCKS] == ["bash", "python", "bash"]
+    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash"]
 
 
-def test_the_four_commands(folder):
+def test_start(folder):
     outputs = run_lines(BLOCKS[0][1], folder)
+    assert "protocol explicit" in outputs["score"]
+    assert "novelty" in outputs["score"]
+    assert (folder / "molecules.sdf").read_text().count("$$$$") == 20
+
+
+def test_formula_and_fragment(folder):
+    run_lines(BLOCKS[1][1], folder)
+    isomers, grown = (list(molgen.read(folder / name)) for name in ("isomers.sdf", "grown.sdf"))
+    assert [sorted(molecule.numbers.tolist()) for molecule in isomers] == [[1] * 10 + [6] * 7 + [8] * 2] * 8
+    assert len(grown) == 8
+    for molecule in grown:
+        assert 15 <= len(molecule) <= 20
+        assert molecule.numbers[:4].tolist() == isomers[0].numbers[:4].tolist()
+
+
+def test_the_commands_of_a_whole_run(folder):
+    outputs = run_lines(BLOCKS[2][1], folder)
     assert {"data", "train", "sample", "score", "likelihood", "convert", "info", "models"} == set(outputs)
     assert "molecule stability" in outputs["score"]
     assert (folder / "tiny.sdf").read_text().count("$$$$") == 20
@@ -44,14 +63,14 @@ def test_the_four_commands(folder):
 
 def test_python_block(folder):
     check = "\nassert len(mols) == len(scores.rows) == 4 and scores.metrics.protocol.nunique() == 3\n"
-    printed = run([sys.executable, "-c", BLOCKS[1][1] + check], folder)
+    printed = run([sys.executable, "-c", BLOCKS[3][1] + check], folder)
     metrics, _, rows = printed.partition("] ")
     assert {line.split()[1] for line in metrics.splitlines()[1:-2]} == {"edm", "explicit", "posebusters"}
     assert rows.splitlines()[-1].startswith("[4 rows x ")
 
 
 def test_scoring_with_every_kind_of_protocol(folder):
-    outputs = run_lines(BLOCKS[2][1], folder)
+    outputs = run_lines(BLOCKS[4][1], folder)
     assert "distances from the reference" in outputs["score"]
     assert (folder / "report.html").stat().st_size > 100_000
     assert (folder / "relaxed.sdf").read_text().count("$$$$") == 20
