@@ -162,7 +162,7 @@ def test_sampling_tuned_after_training(run_folder, tmp_path):
         ({"hidden": "32"}, "hidden is not a setting of sampling"),
         ({"sample_stepz": "3"}, "sample_stepz"),
         ({"sample_steps": "many"}, "sample_steps"),
-        ({"sample_steps": "0"}, "0 sampling steps"),
+        ({"sample_steps": "0"}, "sample_steps is 0; it must be at least 1"),
         ({"sample_temperature": "-1"}, "temperature is -1"),
     ],
 )

@@ -46,8 +46,9 @@ class HalfPairs:
 
 @lru_cache(maxsize=256)
 def half_pairs(atoms: int, device: torch.device) -> HalfPairs:
-    """The maps for ``atoms`` atoms, made once."""
-    return HalfPairs(atoms, device)
+    """The maps for ``atoms`` atoms, made once, fit for training wherever they are first asked for."""
+    with torch.inference_mode(False):
+        return HalfPairs(atoms, device)
 
 
 class _Expand(torch.autograd.Function):

@@ -56,3 +56,13 @@ def test_one_atom_has_no_pairs():
 
 def test_maps_are_made_once():
     assert half_pairs(7, CPU) is half_pairs(7, CPU)
+
+
+def test_maps_first_made_while_sampling_serve_training():
+    half_pairs.cache_clear()
+    with torch.inference_mode():
+        half_pairs(5, torch.device("cpu"))
+    maps = half_pairs(5, torch.device("cpu"))
+    x = torch.randn(2, 5, 3, requires_grad=True)
+    (x.index_select(1, maps.first) - x.index_select(1, maps.second)).square().sum().backward()
+    assert float(x.grad.abs().sum()) > 0
