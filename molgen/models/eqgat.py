@@ -59,7 +59,6 @@ class EQGATConfig:
         class_loss: ``cross_entropy``, or ``hybrid``: the variational bound plus ``hybrid_weight`` cross-entropy.
         hybrid_weight: lambda of Austin et al. 2021, equation 5.
         extra_features: Diffuse ring membership, hybridisation and, where the data state it, aromaticity too.
-        scaled_steps: Scale what the network moves by the noise of the positions; not in the published model.
     """
 
     name: str = "eqgat"
@@ -84,7 +83,6 @@ class EQGATConfig:
     class_loss: str = "cross_entropy"
     hybrid_weight: float = 0.01
     extra_features: bool = False
-    scaled_steps: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,7 +212,6 @@ class EQGATDiffusion(nn.Module):
             graph.positions,
             one_hots["bonds"],
             torch.cat([t.to(dtype).unsqueeze(-1), spread, size, size.square()], dim=-1),
-            spread if self.config.scaled_steps else torch.ones_like(spread),
             graph.mask,
         )
         parts = atoms.split([self.classes[name].classes for name in self.atom_fields], dim=-1)

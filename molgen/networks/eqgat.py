@@ -6,7 +6,7 @@ generation", after Le et al. 2022. In every layer one small network of each orde
 
     h_i <- h_i + sum_j softmax_j(a_ij) W h_j          feature by feature
     v_i <- v_i + mean_j (r_ij b_ij + c_ij W v_j)      r_ij = (x_i - x_j) / (1 + d_ij)
-    x_i <- x_i + reach w SE3Norm(mean_j g_ij r_ij)
+    x_i <- x_i + w SE3Norm(mean_j g_ij r_ij)
     e_ij <- W SiLU(e_ij + m_ij)
 
 and a gated block then mixes h and v. The cross product of the paper's option is left out: it would break reflections.
@@ -82,7 +82,7 @@ class EQGATLayer(nn.Module):
         self.mix = GatedBlock(hidden, vectors)
 
     def forward(
-        self, h: Tensor, v: Tensor | None, x: Tensor, e: Tensor, reach: Tensor, atoms: Tensor, pairs: Tensor
+        self, h: Tensor, v: Tensor | None, x: Tensor, e: Tensor, atoms: Tensor, pairs: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Update scalars ``(B, N, H)``, vectors ``(B, N, 3, V)``, coordinates ``(B, N, 3)`` and pairs ``(B, N, N, E)``.
 
@@ -91,7 +91,6 @@ class EQGATLayer(nn.Module):
             v: Vectors; None in the first layer.
             x: Centred coordinates.
             e: Pair features.
-            reach: Length of a step of 1, shape ``(B, 1, 1)``.
             atoms: 1 for real atoms, shape ``(B, N, 1)``.
             pairs: 1 for pairs of two different real atoms, shape ``(B, N, N, 1)``.
         """
@@ -109,7 +108,7 @@ class EQGATLayer(nn.Module):
         change = (change * share.unsqueeze(-1)).to(x.dtype)
         v = change if v is None else v + change
         step = (self.push(message).to(x.dtype) * direction).sum(2) * share
-        x = remove_mean(x + reach * self.step * normalised_steps(step, atoms, STEP_EPSILON), atoms.squeeze(-1))
+        x = remove_mean(x + self.step * normalised_steps(step, atoms, STEP_EPSILON), atoms.squeeze(-1))
         e = self.edge_out(F.silu(e + self.edge_message(message)))
         scalars, vectors = self.mix(h, v)
         return (h + scalars.to(h.dtype)) * atoms, (v + vectors.to(v.dtype)) * atoms.unsqueeze(-1), x, e
@@ -168,7 +167,7 @@ class EQGAT(nn.Module):
         self.pair_read = nn.Linear(pair_hidden, pair_outputs)
 
     def forward(
-        self, atoms: Tensor, positions: Tensor, pairs: Tensor, condition: Tensor, reach: Tensor, mask: Tensor
+        self, atoms: Tensor, positions: Tensor, pairs: Tensor, condition: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Run the network.
 
@@ -177,33 +176,32 @@ class EQGAT(nn.Module):
             positions: Coordinates, shape ``(B, N, 3)``; where they are centred does not matter.
             pairs: Symmetric, shape ``(B, N, N, pair_features)``.
             condition: Shape ``(B, condition_features)``.
-            reach: How far coordinates have to move, in their unit; displacements are scaled by it, shape ``(B, 1)``.
             mask: True for real atoms, shape ``(B, N)``.
 
         Returns:
             Atom read-outs ``(B, N, atom_outputs)``, centred displacements ``(B, N, 3)`` and symmetric pair read-outs
             ``(B, N, N, pair_outputs)``, in the dtype of the positions; zero in padding.
         """
-        outputs, displacement, bonds = apply_by_size(self._dense, atoms, positions, pairs, condition, reach, mask)
+        outputs, displacement, bonds = apply_by_size(self._dense, atoms, positions, pairs, condition, mask)
         return outputs, displacement, bonds
 
     def _dense(
-        self, atoms: Tensor, positions: Tensor, pairs: Tensor, condition: Tensor, reach: Tensor, mask: Tensor
+        self, atoms: Tensor, positions: Tensor, pairs: Tensor, condition: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         dtype = positions.dtype
         there = mask.unsqueeze(-1).to(dtype)
         different = ~torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
         links = (mask.unsqueeze(2) & mask.unsqueeze(1) & different).unsqueeze(-1).to(dtype)
-        condition, reach = self.condition(condition), reach.unsqueeze(-1).to(dtype)
+        condition = self.condition(condition)
         h = ((self.atom_embed(atoms) + self.atom_condition(condition).unsqueeze(1)) * there).to(dtype)
         e = self.pair_embed(pairs) + self.pair_condition(condition)[:, None, None]
         start = x = remove_mean(positions, mask)
         v = None
         for block in self.blocks:
-            h, v, x, e = block(h, v, x, e, reach, there, links)
+            h, v, x, e = block(h, v, x, e, there, links)
         h = self.shared(h)
         if v is not None:
-            x = remove_mean(x + reach * self.position_read(v).squeeze(-1).to(dtype), mask)
+            x = remove_mean(x + self.position_read(v).squeeze(-1).to(dtype), mask)
         squared = pairwise(x)[1]
         ends = self.pair_atoms(h)
         joint = self.pair_edges(e + e.transpose(1, 2), squared, (squared + 1e-12).sqrt())

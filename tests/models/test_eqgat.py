@@ -228,16 +228,6 @@ def test_sampling_does_not_depend_on_what_a_structure_is_batched_with(make):
     assert torch.equal(results[0].bonds[1:3], results[1].bonds)
 
 
-def test_scaled_steps_leave_almost_clean_positions_alone(make, batch):
-    t = torch.full((len(SIZES),), 1 / 500, dtype=torch.float64)
-    moved = {}
-    for scaled in (False, True):
-        model = make("eqgat", scaled_steps=scaled)
-        state = model.corrupt(model.encode(batch), t, noise(batch.mask))
-        moved[scaled] = float((model.predict(state, t).positions - state.graph.positions).detach().abs().max())
-    assert moved[True] < 1e-2 < 0.1 < moved[False]
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -260,7 +250,7 @@ def test_data_without_bonds():
 @pytest.mark.parametrize("settings", [{"extra_features": True}, {"class_loss": "hybrid", "prior": "mask"}])
 def test_training_lowers_the_loss(batch, settings):
     torch.manual_seed(0)
-    config = EQGATConfig(hidden=24, vectors=8, edges=8, pair_hidden=16, layers=2, scaled_steps=True, **settings)
+    config = EQGATConfig(hidden=24, vectors=8, edges=8, pair_hidden=16, layers=2, **settings)
     model, batch = build(config, SUMMARY), batch.replace(positions=batch.positions.float())
     optimizer, losses = torch.optim.Adam(model.parameters(), lr=3e-3), []
     for step in range(40):

@@ -31,11 +31,11 @@ def make_input(sizes, generator):
         for shape in ((*mask.shape, 4), (*mask.shape, 3), (*mask.shape, mask.shape[1], 3))
     )
     there = mask.unsqueeze(-1)
-    condition, reach = (torch.rand(len(sizes), n, generator=generator, dtype=torch.float64) for n in (2, 1))
-    return atoms * there, positions * there, pairs + pairs.transpose(1, 2), condition, reach, mask
+    condition = torch.rand(len(sizes), 2, generator=generator, dtype=torch.float64)
+    return atoms * there, positions * there, pairs + pairs.transpose(1, 2), condition, mask
 
 
-def pair_by_pair(network, atoms, positions, pairs, condition, reach):
+def pair_by_pair(network, atoms, positions, pairs, condition):
     """Le et al. 2024 for one structure, one pair at a time."""
     n, pre = len(atoms), network.condition(condition)
     x = [p - positions.mean(0) for p in positions]
@@ -67,13 +67,13 @@ def pair_by_pair(network, atoms, positions, pairs, condition, reach):
             new_v.append(change if v is None else v[i] + change)
             moves.append(sum(block.push(messages[j]) * direction[j] for j in others) / len(others))
         length = sum(move.norm() for move in moves) / n
-        x = [p + reach * block.step * move / (length + STEP_EPSILON) for p, move in zip(x, moves, strict=True)]
+        x = [p + block.step * move / (length + STEP_EPSILON) for p, move in zip(x, moves, strict=True)]
         centre = sum(x) / n
         x, e = [p - centre for p in x], new_e
         mixed = [block.mix(u[None, None], w[None, None]) for u, w in zip(new_h, new_v, strict=True)]
         h = [u + scalars[0, 0] for u, (scalars, _) in zip(new_h, mixed, strict=True)]
         v = [w + vectors[0, 0] for w, (_, vectors) in zip(new_v, mixed, strict=True)]
-    moved = [p + reach * network.position_read(w).squeeze(-1) for p, w in zip(x, v, strict=True)]
+    moved = [p + network.position_read(w).squeeze(-1) for p, w in zip(x, v, strict=True)]
     x = [p - sum(moved) / n for p in moved]
     h = [network.shared(u) for u in h]
     bonds = torch.zeros(n, n, SIZES["pair_outputs"], dtype=torch.float64)
@@ -92,8 +92,8 @@ def test_equals_the_equations_pair_by_pair(generator):
     with torch.no_grad():
         outputs = network(*inputs)
         for row, n in ((0, 4), (1, 6)):
-            atoms, positions, pairs, condition, reach = (tensor[row] for tensor in inputs[:-1])
-            expected = pair_by_pair(network, atoms[:n], positions[:n], pairs[:n, :n], condition, reach)
+            atoms, positions, pairs, condition = (tensor[row] for tensor in inputs[:-1])
+            expected = pair_by_pair(network, atoms[:n], positions[:n], pairs[:n, :n], condition)
             cut = outputs[0][row, :n], outputs[1][row, :n], outputs[2][row, :n, :n]
             for mine, other in zip(cut, expected, strict=True):
                 assert relative_difference(mine, other) < 1e-7  # 1e-12 under the roots
@@ -105,14 +105,9 @@ def test_pair_outputs_are_symmetric_without_a_diagonal(generator):
     assert not bonds.diagonal(dim1=1, dim2=2).any()
 
 
-def test_displacements_are_centred_and_grow_with_the_reach(generator):
-    network = make_network(generator)
-    *inputs, reach, mask = make_input([5, 3], generator)
-    displacement = network(*inputs, reach, mask)[1].detach()
+def test_displacements_are_centred(generator):
+    displacement = make_network(generator)(*make_input([5, 3], generator))[1].detach()
     assert float(displacement.sum(1).abs().max()) < 1e-12
-    assert float(network(*inputs, 0 * reach, mask)[1].detach().abs().max()) < 1e-12
-    small = [network(*inputs, torch.full_like(reach, r), mask)[1] for r in (1e-6, 2e-6)]
-    torch.testing.assert_close(small[1], 2 * small[0], rtol=1e-4, atol=0)
 
 
 def test_mixed_sizes_run_in_groups_with_the_same_result(generator, monkeypatch):
@@ -134,7 +129,7 @@ def test_gradients_are_those_of_finite_differences(generator):
         parts = weights.split([shape.numel() for shape in shapes.values()])
         named = {name: part.view(shape) for (name, shape), part in zip(shapes.items(), parts, strict=True)}
         symmetric = pairs + pairs.transpose(1, 2)
-        return torch.func.functional_call(network, named, (atoms, positions, symmetric, *inputs[3:], mask))
+        return torch.func.functional_call(network, named, (atoms, positions, symmetric, inputs[3], mask))
 
     leaves = [tensor.requires_grad_() for tensor in (*inputs[:3], weights)]
     assert torch.autograd.gradcheck(outputs, leaves, eps=1e-6, atol=1e-6, rtol=1e-5, fast_mode=True)
