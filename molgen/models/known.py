@@ -1,4 +1,5 @@
-"""What of a molecule is given: all elements (a formula), or all of some atoms (a fragment to grow from)."""
+"""What of a structure is given: all elements (a formula), the elements it may have (a chemical system), or all of some
+atoms (a fragment to grow from)."""
 
 from __future__ import annotations
 
@@ -18,15 +19,22 @@ class Known:
     Attributes:
         atoms: True where position, element, charge and the bonds to other such atoms are given, shape ``(B, N)``.
         elements: True where the element is given, shape ``(B, N)``; true wherever ``atoms`` is.
+        allowed: True for classes that an element that is not given may take, shape ``(B, K)``; None for all of them.
     """
 
     atoms: Tensor
     elements: Tensor
+    allowed: Tensor | None = None
 
     @classmethod
     def nothing(cls, mask: Tensor) -> Known:
         """Nothing is given."""
         return cls(atoms=torch.zeros_like(mask), elements=torch.zeros_like(mask))
+
+    @classmethod
+    def formula(cls, mask: Tensor) -> Known:
+        """All elements are given and nothing else."""
+        return cls(atoms=torch.zeros_like(mask), elements=mask)
 
     @classmethod
     def draw(cls, clean: Graph, noise: NoiseSource, formulas: float, fragments: float) -> Known:
@@ -56,6 +64,10 @@ class Known:
     def pairs(self) -> Tensor:
         """True for pairs of given atoms, shape ``(B, N, N)``."""
         return self.atoms.unsqueeze(2) & self.atoms.unsqueeze(1)
+
+    def restrict(self, logits: Tensor) -> Tensor:
+        """Logits of elements with -inf for the classes that are not allowed, shape ``(B, N, K)``."""
+        return logits if self.allowed is None else logits.masked_fill(~self.allowed.unsqueeze(1), -torch.inf)
 
     def keep(self, given: Graph, drawn: Graph) -> Graph:
         """``drawn`` with the given values of ``given`` in place."""

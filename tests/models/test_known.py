@@ -102,3 +102,14 @@ def test_place_puts_given_atoms_where_they_are_on_average_and_centres_the_rest(c
         else:
             assert float(placed[row, :n].mean(0).abs().max()) < 1e-12
         assert not placed[row, n:].any()
+
+
+def test_restricted_logits_never_choose_what_is_not_allowed(generator):
+    logits = torch.randn(2, 3, 4, generator=generator)
+    mask = torch.ones(2, 3, dtype=torch.bool)
+    assert Known.nothing(mask).restrict(logits) is logits
+    allowed = torch.tensor([[True, False, True, False], [False, True, True, True]])
+    shares = Known(atoms=~mask, elements=~mask, allowed=allowed).restrict(logits).softmax(-1)
+    assert torch.equal(shares > 0, allowed.unsqueeze(1).expand(2, 3, 4))
+    kept = logits[0][:, [0, 2]].softmax(-1)
+    torch.testing.assert_close(shares[0][:, [0, 2]], kept)
