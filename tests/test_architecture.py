@@ -13,7 +13,7 @@ import molgen
 
 ROOT = Path(molgen.__file__).parent
 REPOSITORY = ROOT.parent
-CHEMISTRY_LIBRARIES = ("rdkit", "ase", "pymatgen", "lightning", "pytorch_lightning")
+CHEMISTRY_LIBRARIES = ("rdkit", "ase", "pymatgen", "spglib", "moyopy", "lightning", "pytorch_lightning")
 CORE_FILES = (
     "structure",
     "batch",

@@ -1,0 +1,124 @@
+"""One cell for one crystal: Niggli-reduced, right-handed, in one orientation, atoms inside; its space group."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from molgen.errors import InputError
+from molgen.structure import Structure
+
+TOLERANCE = 0.1
+"""Largest shift of an atom that counts as symmetric, in angstrom, where no other is asked for (Materials Project)."""
+NIGGLI_TOLERANCE = 1e-5
+"""Of comparisons in the reduction, as a part of the cube root of the volume (spglib's default)."""
+_IMAGES = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
+
+
+def canonical_cell(structure: Structure) -> Structure:
+    """The same crystal in its Niggli cell: right-handed, z along c, y normal to a and c, fractionals in [0, 1).
+
+    The cell keeps its volume: a supercell is not made primitive. Where the lattice is left-handed, two axes change
+    places; the crystal is not mirrored. The order of the atoms is kept. Krivy and Gruber, Acta Cryst. A32, 297 (1976).
+
+    Args:
+        structure: A crystal; its lattice is one of finite numbers and not flat.
+
+    Returns:
+        The structure with lattice and positions changed by a change of axes, a rotation and whole cells.
+
+    Raises:
+        InputError: It has no lattice, or one that is not finite, flat, or cannot be reduced; "kind: detail".
+    """
+    lattice = _checked(structure.lattice)
+    fractional = structure.positions @ np.linalg.inv(lattice)
+    if np.linalg.det(lattice) < 0:
+        lattice, fractional = lattice[[1, 0, 2]], fractional[:, [1, 0, 2]]
+    change = _niggli_change(lattice)
+    lattice, fractional = _upright(change @ lattice), fractional @ np.linalg.inv(change)
+    return structure.replace(lattice=lattice, positions=wrapped(fractional) @ lattice)
+
+
+def wrapped(fractional: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fractional coordinates moved by whole cells into [0, 1), any shape."""
+    inside = fractional - np.floor(fractional)
+    return np.where(inside >= 1.0, 0.0, inside)  # -1e-17 rounds up to 1
+
+
+def space_group(structure: Structure, tolerance: float = TOLERANCE) -> int | None:
+    """Number of the space group, 1 to 230, found by spglib; None where it finds none.
+
+    Args:
+        structure: A crystal.
+        tolerance: Largest shift of an atom that counts as symmetric, in angstrom.
+    """
+    import spglib
+
+    if structure.lattice is None:
+        return None
+    fractional = structure.positions @ np.linalg.inv(structure.lattice)
+    cell: Any = (structure.lattice, fractional, structure.numbers)
+    try:
+        found = spglib.get_symmetry_dataset(cell, symprec=tolerance)
+    except Exception:  # it raises or returns None, as its settings and versions have it
+        return None
+    return None if found is None else int(found.number)
+
+
+def shortest_distance(structure: Structure) -> float:
+    """Distance in angstrom of the two nearest atoms, an atom's own images among them.
+
+    Args:
+        structure: A crystal in its Niggli cell, in which the 26 neighbouring cells suffice.
+    """
+    lattice = _checked(structure.lattice)
+    fractional = wrapped(structure.positions @ np.linalg.inv(lattice))
+    apart = fractional[:, None] - fractional
+    shortest = np.inf
+    for image in _IMAGES:
+        squared = np.square((apart + image) @ lattice).sum(-1)
+        if not image.any():
+            np.fill_diagonal(squared, np.inf)
+        shortest = min(shortest, float(squared.min()))
+    return float(np.sqrt(shortest))
+
+
+def _checked(lattice: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    if lattice is None:
+        raise InputError("no lattice: the structure is not periodic")
+    if not np.isfinite(lattice).all():
+        raise InputError("malformed lattice: a number is not finite")
+    lengths = np.linalg.norm(lattice, axis=1)
+    if not lengths.all() or abs(np.linalg.det(lattice)) < 1e-9 * lengths.prod():
+        raise InputError("zero volume: the cell vectors lie in a plane")
+    return lattice
+
+
+def _niggli_change(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole numbers by which the lattice is multiplied from the left, determinant 1, shape ``(3, 3)``."""
+    import spglib
+
+    try:
+        reduced = spglib.niggli_reduce(lattice, eps=NIGGLI_TOLERANCE)
+    except Exception:
+        reduced = None
+    if reduced is None:
+        raise InputError("no Niggli cell: spglib cannot reduce the lattice")
+    change = np.asarray(reduced @ np.linalg.inv(lattice))
+    whole = np.round(change)
+    if np.abs(change - whole).max() > 1e-2 or round(abs(float(np.linalg.det(whole)))) != 1:
+        raise InputError("no Niggli cell: the lattice is too skewed to reduce in double precision")
+    return whole if np.linalg.det(whole) > 0 else whole[[1, 0, 2]]
+
+
+def _upright(lattice: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The right-handed lattice rotated so that c lies along z and a in the plane of x and z."""
+    c = lattice[2] / np.linalg.norm(lattice[2])
+    x = lattice[0] - (lattice[0] @ c) * c
+    x /= np.linalg.norm(x)
+    upright: NDArray[np.float64] = lattice @ np.stack([x, np.cross(c, x), c], axis=1)
+    upright[0, 1] = upright[2, 0] = upright[2, 1] = 0.0
+    return upright
