@@ -21,27 +21,42 @@ if TYPE_CHECKING:
 _LONGEST_LINE = 4096
 """Twice what CIF 1.1 allows. Searching a line for closing quotes takes pymatgen the square of its length."""
 
+_NO_STRUCTURE = "No structure parsed for section"
+_KINDS = {
+    "Singular matrix": "zero volume",
+    "below threshold": "zero volume",
+    "exceeded tolerance": "not an ordered crystal",
+}
+"""Kinds of bad records by words of pymatgen's warning; the last is for sites that atoms share."""
+
 _COUNTS_ROW = 5
 _MOST_SYMBOL_ROWS = 11
 
 
 def cif_records(lines: Iterator[str]) -> Iterator[Record]:
     """One structure, with the sites of the cell as written (not reduced), for each ``data_`` block."""
+    for block, first in cif_blocks(lines):
+        yield read_cif_block(block, first)
+
+
+def cif_blocks(lines: Iterator[str]) -> Iterator[tuple[list[str], int]]:
+    """The lines of each ``data_`` block, what comes before the first one with it, and the number of its first line."""
     block: list[str] = []
     first, begun = 1, False
     for number, line in enumerate(lines, 1):
         begins = line[:5].lower() == "data_"
         if begins and begun:
-            yield _read_block(block, first)
+            yield block, first
             first, block = number, []
         begun = begun or begins
         if len(block) < LONGEST_RECORD:
             block.append(line)
     if any(line.strip() for line in block):
-        yield _read_block(block, first)
+        yield block, first
 
 
-def _read_block(block: list[str], first: int) -> Record:
+def read_cif_block(block: list[str], first: int = 1) -> Record:
+    """The structure of one block, whose first line has the number ``first``, with the sites of the cell as written."""
     from pymatgen.io.cif import CifParser
 
     def parse() -> Crystal:
@@ -87,8 +102,8 @@ def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str
         return BadRecord(f"record too long: {where}: {LONGEST_RECORD:,} lines or more")
     if (longest := max(map(len, rows))) > _LONGEST_LINE:
         return BadRecord(f"{kind}: {where}: a line of {longest:,} characters")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         # Without symbols in a POSCAR, pymatgen would go on with hydrogen, helium and so on.
         warnings.filterwarnings("error", message="Elements in POSCAR cannot be determined")
         try:
@@ -96,7 +111,8 @@ def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str
         except RecordError as error:
             return BadRecord(str(error))
         except Exception as error:  # pymatgen raises whatever its dictionaries and arrays raise
-            return BadRecord(f"{kind}: {where}: {type(error).__name__}: {error}")
+            kind, detail = _why(kind, error, [str(warning.message) for warning in told])
+            return BadRecord(f"{kind}: {where}: {detail}")
         if strange := sorted({str(e) for site in crystal for e in site.species if not 1 <= e.Z < len(SYMBOLS)}):
             return BadRecord(f"unknown element: {where}: {', '.join(strange)}")
         try:
@@ -108,6 +124,14 @@ def _record(parse: Callable[[], Crystal], rows: list[str], first: int, kind: str
     if not np.isfinite(structure.positions).all():
         return BadRecord(f"coordinates are not finite: {where}")
     return structure
+
+
+def _why(kind: str, error: Exception, told: list[str]) -> tuple[str, str]:
+    """Kind and detail of what pymatgen could not read; why a CIF holds no structure is only in its warnings."""
+    detail = next((text.partition("\n")[2] for text in told if text.startswith(_NO_STRUCTURE)), "")
+    if not detail:
+        return kind, f"{type(error).__name__}: {error}"
+    return next((better for words, better in _KINDS.items() if words in detail), kind), detail
 
 
 def encode_cif(structure: Structure) -> str:
