@@ -97,7 +97,9 @@ class Checkpoint:
         """
         model = self.recipe["model"]
         fixed = {name: value for name, value in model.items() if not name.startswith("sample_")}
-        digest = hashlib.sha256(json.dumps([fixed, asdict(self.data)], sort_keys=True).encode())
+        # Molecules have no lattice; leaving it out keeps the digests from before there were crystals.
+        facts = {name: value for name, value in asdict(self.data).items() if value or not name.startswith("lattice")}
+        digest = hashlib.sha256(json.dumps([fixed, facts], sort_keys=True).encode())
         for name, tensor in sorted(self.weights.items()):
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())

@@ -13,7 +13,8 @@ from torch import Tensor
 class DataSummary:
     """Facts derived from a packed data set's training split.
 
-    The fields from ``charges`` on are empty where the data set does not state charges or bonds.
+    The fields from ``charges`` on are empty where the data set does not state charges or bonds, those of the lattice
+    where it holds molecules.
 
     Attributes:
         elements: Atomic numbers that occur, sorted; their order is the class order.
@@ -24,6 +25,9 @@ class DataSummary:
         bond_orders: Bond orders that occur, sorted, with 0 (no bond) first; their order is the class order.
         bond_counts: Unordered pairs of atoms of each order.
         position_std: Root mean square of a coordinate about its structure's centre, in angstrom.
+        lattice_mean: Mean of the six coefficients of ``molgen.geometry.lattice.symmetric_log``, the last less
+            log(N) / 3, so that it is the log of the cube root of the volume per atom in angstrom.
+        lattice_std: Standard deviation of each.
     """
 
     elements: tuple[int, ...]
@@ -34,6 +38,8 @@ class DataSummary:
     bond_orders: tuple[int, ...] = ()
     bond_counts: tuple[int, ...] = ()
     position_std: float = 1.0
+    lattice_mean: tuple[float, ...] = ()
+    lattice_std: tuple[float, ...] = ()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DataSummary:
@@ -46,8 +52,8 @@ class DataSummary:
         read: dict[str, Any] = {key: tuple(int(v) for v in values[key]) for key in ("elements", "size_histogram")}
         for field in fields(cls)[2:]:
             if field.name in values:
-                value = values[field.name]
-                read[field.name] = float(value) if field.name == "position_std" else tuple(int(v) for v in value)
+                value, kind = values[field.name], float if field.name.startswith("lattice") else int
+                read[field.name] = float(value) if field.name == "position_std" else tuple(kind(v) for v in value)
         return cls(**read)
 
     @property
@@ -59,6 +65,11 @@ class DataSummary:
     def has_bonds(self) -> bool:
         """Whether charges and bonds are stated."""
         return bool(self.charges) and bool(self.bond_orders)
+
+    @property
+    def is_periodic(self) -> bool:
+        """Whether the structures are crystals."""
+        return bool(self.lattice_mean)
 
     def size_log_prob(self, sizes: Tensor) -> Tensor:
         """log p(N) of the training histogram in nats, -inf for sizes that never occur, shape of ``sizes``, float64."""

@@ -61,3 +61,12 @@ def test_summaries_of_older_checkpoints_lack_the_later_fields():
 def test_garbled_summaries(values, error):
     with pytest.raises(error):
         DataSummary.from_dict(values)
+
+
+def test_crystals_have_a_lattice_that_travels_too():
+    assert not SUMMARY.is_periodic
+    crystals = dataclasses.replace(SUMMARY, lattice_mean=(0.1, -0.2, 0, 0, 0, 1.5), lattice_std=(0.5,) * 6)
+    assert crystals.is_periodic
+    back = through_json(crystals)
+    assert back == crystals
+    assert all(isinstance(value, float) for value in back.lattice_mean + back.lattice_std)
