@@ -101,6 +101,7 @@ class Protocol(ABC):
         identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them;
             such a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
         bonds: The bond source it always uses; empty for the one asked for with ``--bonds``.
+        crystals: Whether it scores structures with a lattice; the others score molecules.
         notes: What a reader must know beside the numbers.
     """
 
@@ -111,6 +112,7 @@ class Protocol(ABC):
     metrics: ClassVar[tuple[Metric, ...]]
     identity: ClassVar[str] = ""
     bonds: ClassVar[str] = ""
+    crystals: ClassVar[bool] = False
     notes: ClassVar[tuple[str, ...]] = ()
 
     def require(self) -> None:  # noqa: B027  most protocols need nothing more

@@ -9,6 +9,7 @@ from molgen.chemistry.perception import Perceived, perceive
 from molgen.structure import Structure
 
 if TYPE_CHECKING:
+    from molgen.chemistry.periodic_distances import CellDistances
     from molgen.chemistry.sanitised import Sanitised
 
 
@@ -34,3 +35,10 @@ class Subject:
         from molgen.chemistry.sanitised import sanitised
 
         return sanitised(self.perceived)
+
+    @cached_property
+    def cell(self) -> CellDistances:
+        """The crystal in its Niggli cell; raises InputError where it has no lattice or a flat one."""
+        from molgen.chemistry.periodic_distances import CellDistances
+
+        return CellDistances.of(self.structure)

@@ -18,6 +18,9 @@ PROTOCOLS = {
     "posebusters": "posebusters:PoseBusters",
     "mmff94s": "energies:Mmff94s",
     "gfn2-xtb": "energies:Gfn2Xtb",
+    "cdvae-2021": "crystals:Cdvae2021",
+    "strict": "crystals:Strict",
+    "symmetry": "symmetry:Symmetry",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
