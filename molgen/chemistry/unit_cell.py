@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from itertools import product
 from typing import Any
 
@@ -55,17 +56,28 @@ def space_group(structure: Structure, tolerance: float = TOLERANCE) -> int | Non
         structure: A crystal.
         tolerance: Largest shift of an atom that counts as symmetric, in angstrom.
     """
+    found = symmetry(structure, tolerance)
+    return None if found is None else int(found.number)
+
+
+def symmetry(structure: Structure, tolerance: float = TOLERANCE) -> Any:
+    """spglib's data set of a crystal (``number``, ``rotations``, ``translations``), None where it finds no symmetry.
+
+    Args:
+        structure: A crystal.
+        tolerance: Largest shift of an atom that counts as symmetric, in angstrom.
+    """
+    os.environ.setdefault("SPGLIB_WARNING", "OFF")  # it tells stderr of every tolerance that it tries
     import spglib
 
     if structure.lattice is None:
         return None
-    fractional = structure.positions @ np.linalg.inv(structure.lattice)
-    cell: Any = (structure.lattice, fractional, structure.numbers)
     try:
-        found = spglib.get_symmetry_dataset(cell, symprec=tolerance)
+        fractional = structure.positions @ np.linalg.inv(structure.lattice)
+        cell: Any = (structure.lattice, fractional, structure.numbers)
+        return spglib.get_symmetry_dataset(cell, symprec=tolerance)
     except Exception:  # it raises or returns None, as its settings and versions have it
         return None
-    return None if found is None else int(found.number)
 
 
 def shortest_distance(structure: Structure) -> float:
