@@ -39,6 +39,37 @@ def random_batch(
     return AtomBatch(mask=mask, elements=drawn * mask, positions=positions * mask.unsqueeze(-1))
 
 
+def random_crystals(
+    sizes: Sequence[int],
+    generator: torch.Generator,
+    *,
+    elements: Sequence[int] = (3, 8, 14, 26),
+    dtype: torch.dtype = torch.float64,
+) -> AtomBatch:
+    """Crystals with random elements, coordinates anywhere in the cell, and skew cells of either handedness.
+
+    Args:
+        sizes: Atoms of each structure.
+        generator: Source of the draws.
+        elements: Atomic numbers to draw from.
+        dtype: Of positions and lattices.
+    """
+    mask = torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]
+    drawn = torch.tensor(elements)[torch.randint(len(elements), mask.shape, generator=generator)]
+    fractional = torch.rand(*mask.shape, 3, generator=generator, dtype=torch.float64)
+    lattice = random_lattices(len(sizes), generator)
+    positions = (fractional @ lattice) * mask.unsqueeze(-1)
+    return AtomBatch(mask=mask, elements=drawn * mask, positions=positions.to(dtype), lattice=lattice.to(dtype))
+
+
+def random_lattices(count: int, generator: torch.Generator) -> Tensor:
+    """Skew cells 4 angstrom wide, turned at random, every other one reflected, shape ``(count, 3, 3)``, float64."""
+    normal = torch.randn(count, 3, 3, generator=generator, dtype=torch.float64)
+    cells = 4.0 * torch.eye(3, dtype=torch.float64) + 0.7 * normal
+    turns = [random_orthogonal(generator, reflect=bool(row % 2)) for row in range(count)]
+    return cells @ torch.stack(turns)
+
+
 def random_orthogonal(generator: torch.Generator, *, reflect: bool) -> Tensor:
     """A random rotation, or with ``reflect`` a rotation and a reflection, shape ``(3, 3)``, float64."""
     q: Tensor = torch.linalg.qr(torch.randn(3, 3, generator=generator, dtype=torch.float64))[0]

@@ -106,9 +106,9 @@ class GraphVocabulary(nn.Module):
         return Graph(
             mask=mask,
             positions=remove_mean(batch.positions, mask) / self.scale,
-            elements=_classes(batch.elements, self.elements, mask, "atomic numbers"),
-            charges=_classes(batch.charges, self.charges, mask, "formal charges"),
-            bonds=_classes(batch.bonds, self.bond_orders, pairs, "bond orders"),
+            elements=class_index(batch.elements, self.elements, mask, "atomic numbers"),
+            charges=class_index(batch.charges, self.charges, mask, "formal charges"),
+            bonds=class_index(batch.bonds, self.bond_orders, pairs, "bond orders"),
         )
 
     def decode(self, graph: Graph) -> AtomBatch:
@@ -123,8 +123,12 @@ class GraphVocabulary(nn.Module):
         )
 
 
-def _classes(values: Tensor, known: Tensor, wanted: Tensor, what: str) -> Tensor:
-    """Index of each value in ``known``, 0 where not ``wanted``."""
+def class_index(values: Tensor, known: Tensor, wanted: Tensor, what: str) -> Tensor:
+    """Index of each value in ``known``, 0 where not ``wanted``.
+
+    Raises:
+        ConfigError: A wanted value is not among the known ones; ``what`` names them.
+    """
     matches = values.unsqueeze(-1) == known
     if not torch.compiler.is_compiling() and bool((~matches.any(-1) & wanted).any()):
         unknown: Sequence[int] = sorted(set(values[wanted].tolist()) - set(known.tolist()))
