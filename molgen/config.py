@@ -154,7 +154,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **{f"{field}_exponent": (0.1, 10) for field in ("position", "element", "charge", "bond")},
         **dict.fromkeys(("feature_loss", "hybrid_weight", "smallest_weight"), (0, _MANY)),
         "radial": (2, _MANY),
-        "self_conditioning": (0, 1),
+        **dict.fromkeys(("self_conditioning", "formulas", "fragments"), (0, 1)),
         "sample_steps": (1, _MANY),
         "sample_spacing": (0.1, 10),
         **dict.fromkeys(("sample_position_noise", "sample_category_noise", "sample_temperature"), (0, _MANY)),

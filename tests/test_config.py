@@ -1,6 +1,7 @@
 import pytest
 
 from molgen.config import Recipe, load_recipe, packaged_recipes, recipe_from_dict
+from molgen.datasets.find import COMMANDS
 from molgen.errors import ConfigError, InputError, MolgenError
 from molgen.models.edm import EDMConfig
 
@@ -38,6 +39,11 @@ def test_every_packaged_recipe_is_valid_and_described(name):
     assert isinstance(again, Recipe)
 
 
+@pytest.mark.parametrize("name", packaged_recipes())
+def test_what_a_recipe_trains_on_can_be_prepared_under_that_name(name):
+    assert load_recipe(name).data.name in {*COMMANDS, "embedded"}
+
+
 def test_unknown_keys_suggest_the_near_miss():
     message, hint = fails("training.learnin_rate=1")
     assert "unknown key training.learnin_rate" in message
@@ -58,6 +64,8 @@ def test_wrong_values():
     for nonsense in ("training.clip=-1", "training.clip=nan", "training.ema_decay=2", "training.sample_steps=0"):
         assert nonsense.split("=")[0] in fails(nonsense)[0]
     assert "Muon" in fails("model.hidden=8", "training.muon_learning_rate=0.01")[0]
+    for nonsense in ("model.formulas=-0.1", "model.fragments=nan", "model.self_conditioning=2"):
+        assert nonsense.split("=")[0] in fails(nonsense, recipe="bondflow_qm9")[0]
     assert "model.name is 'edmm'" in fails("model.name=edmm")[0]
     assert fails("model.name=edmm")[1] == "did you mean edm?"
     assert "data is 7; it must be a section" in fails("data=7")[0]
