@@ -11,6 +11,9 @@ from torch import Tensor
 
 from molgen.processes.classes import class_prior, draw_class
 
+COLDEST = 1e-6
+"""Temperature below which logits over it could leave the range of float32."""
+
 
 class CategoricalFlow:
     """p_t(x | x_0) = (1 - t) [x = x_0] + t prior(x).
@@ -86,9 +89,9 @@ class CategoricalFlow:
 
 
 def tempered(logits: Tensor, temperature: float) -> Tensor:
-    """softmax(logits / temperature), float32 or wider; a temperature of 0 gives all to the largest."""
+    """softmax(logits / temperature), float32 or wider; below ``COLDEST``, as at 0, all is given to the largest."""
     logits = logits if logits.dtype == torch.float64 else logits.float()
-    if temperature == 0.0:
+    if temperature < COLDEST:
         return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
     return (logits / temperature).softmax(-1)
 

@@ -15,6 +15,8 @@ from torch import Tensor
 from molgen.errors import ConfigError
 
 PRECISIONS = ("32", "bf16")
+SPACINGS = (0.1, 10.0)
+"""Least and largest exponent of the times, as recipes may set it."""
 _PREFIX = "sample_"
 _OWN_NAMES = ("steps", "spacing")
 """Settings of sampling that have an argument of their own."""
@@ -129,17 +131,17 @@ def time_grid(steps: int, device: torch.device | str = "cpu", spacing: float = 1
     Args:
         steps: K.
         device: Where the times are wanted.
-        spacing: Exponent, positive.
+        spacing: Exponent, within ``SPACINGS``.
 
     Returns:
         Shape ``(K + 1,)``, float64.
 
     Raises:
-        ConfigError: ``steps`` or ``spacing`` is not positive.
+        ConfigError: ``steps`` is not positive, or ``spacing`` out of range.
     """
     if steps < 1:
         raise ConfigError(f"{steps} sampling steps; at least 1 is needed")
-    if not 0 < spacing < math.inf:
-        raise ConfigError(f"a spacing of {spacing:g}; it must be positive")
+    if not SPACINGS[0] <= spacing <= SPACINGS[1]:  # beyond, times of many steps run into one another at an end
+        raise ConfigError(f"a spacing of {spacing:g}; it must be between {SPACINGS[0]:g} and {SPACINGS[1]:g}")
     even = torch.arange(steps, -1, -1, dtype=torch.float64, device=device) / steps
     return even if spacing == 1.0 else even**spacing

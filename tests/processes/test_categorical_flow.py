@@ -177,7 +177,9 @@ def test_temperature():
     torch.testing.assert_close(tempered(logits, 0.5), (logits.exp() ** 2) / (logits.exp() ** 2).sum())
     torch.testing.assert_close(tempered(logits, 1e6), torch.full((4,), 0.25, dtype=torch.float64), rtol=0, atol=1e-5)
     assert tempered(logits, 0.0).tolist() == [0.0, 0.0, 0.0, 1.0]
-    torch.testing.assert_close(tempered(logits, 1e-3), tempered(logits, 0.0))
+    for cold in (1e-3, 1e-40, 1e-300):
+        torch.testing.assert_close(tempered(logits, cold), tempered(logits, 0.0))
+        torch.testing.assert_close(tempered(logits.float(), cold), tempered(logits.float(), 0.0))
     assert tempered(logits.bfloat16(), 0.7).dtype == torch.float32
 
 

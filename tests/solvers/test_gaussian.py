@@ -156,9 +156,11 @@ def test_the_grid_with_the_models_own_steps_is_edms():
     assert time_grid(4, spacing=2.0).tolist() == [1.0, 0.5625, 0.25, 0.0625, 0.0]
     with pytest.raises(ConfigError, match="0 sampling steps"):
         time_grid(0)
-    for spacing in (0.0, -1.0, math.nan, math.inf):
-        with pytest.raises(ConfigError, match="must be positive"):
+    for spacing in (0.0, -1.0, math.nan, math.inf, 1e-9, 1000.0):
+        with pytest.raises(ConfigError, match=r"must be between 0\.1 and 10"):
             time_grid(4, spacing=spacing)
+    for spacing in (0.1, 10.0):
+        assert bool((time_grid(10_000, spacing=spacing).diff() < 0).all())
 
 
 def test_unknown_solver():
