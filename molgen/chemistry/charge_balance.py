@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
 from itertools import combinations
-from math import gcd
 
+from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.elements import NUMBERS
 
 TABLE = "smact14"
@@ -59,14 +59,11 @@ def is_charge_balanced(numbers: Sequence[int]) -> bool:
     Args:
         numbers: Atomic number of each atom, shape ``(N,)``, in any order.
     """
-    counts = {z: list(numbers).count(z) for z in sorted(set(numbers))}
-    common = gcd(*counts.values())
-    return _balanced(tuple((z, count // common) for z, count in counts.items()))
+    return _balanced(reduced_composition(numbers))
 
 
 @lru_cache(maxsize=1 << 16)
-def _balanced(formula: tuple[tuple[int, int], ...]) -> bool:
-    """Of (atomic number, count) in order of the number."""
+def _balanced(formula: Composition) -> bool:
     table = [ions().get(z, Ion()) for z, _ in formula]
     if len(formula) == 1 or all(ion.metal for ion in table):
         return True

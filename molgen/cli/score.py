@@ -19,20 +19,30 @@ if TYPE_CHECKING:
 def score(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILES...", help="Structure files, or data sets such as qm9:test; scored as one set."),
+        typer.Argument(metavar="FILES...", help="Structure files, folders, or data sets such as qm9:test; one set."),
     ],
     protocol: Annotated[
         str,
         typer.Option(
-            help="One or more, joined by commas: edm, explicit, explicit-sulfoxide, explicit-legacy, xyz2mol, "
-            "openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory."
+            help="One or more, joined by commas. Molecules: edm (usual), explicit, explicit-sulfoxide, "
+            "explicit-legacy, xyz2mol, openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory. "
+            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match."
         ),
-    ] = "edm",
+    ] = "",
     reference: Annotated[
         str | None,
         typer.Option(
             metavar="REFERENCE",
-            help="Known molecules for novelty: a data set (qm9 is its train split), a file, or a checkpoint folder.",
+            help="Known structures for novelty: a data set (qm9 is its train split), a file, or (molecules) a "
+            "checkpoint folder.",
+        ),
+    ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TARGETS",
+            help="Known crystals that the samples, named after them, are predictions of, for protocol match: a data "
+            "set (mp20 is its test split) or a file.",
         ),
     ] = None,
     distributions: Annotated[
@@ -54,23 +64,26 @@ def score(
     timeout: Annotated[float, typer.Option(min=0.1, help="Processor seconds per structure and protocol.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out instead of continuing it.")] = False,
 ) -> None:  # fmt: skip
-    """Score molecules from any generator: every rate with its counts and 95 % interval, every failure with its reason.
+    """Score molecules or crystals of any generator: rates with counts and 95 % intervals, failures with reasons.
 
     Exit code 5: some records could not be read; they count as failures, and each is named with its reason.
 
     Example: molgen score out.sdf --protocol edm,explicit --reference qm9 --out rows.csv
     """
     from molgen.datasets.find import fingerprint
+    from molgen.scoring.kinds import fitting_protocols
+    from molgen.scoring.records import first_structure, read_records
     from molgen.scoring.session import Session
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
     end_by_sigterm_as_by_ctrl_c()
-    _check_out(out, [*files, *([] if reference is None else [reference])])
+    _check_out(out, [*files, *([] if reference is None else [reference]), *([] if targets is None else [targets])])
     inputs = {"files": [fingerprint(file) for file in files], "reference": reference}  # a missing file is noticed here
-    names = [name.strip() for name in protocol.split(",")]
-    Session(names, bonds=bonds)  # errors of the options before minutes of work
-    session = _open_session(files, names, reference, bonds, timeout, distributions, workers)
+    asked = [name.strip() for name in protocol.split(",")] if protocol else []
+    names = fitting_protocols(asked, first_structure(read_records(files)), files[0])
+    Session(names, targets=targets, bonds=bonds)  # errors of the options before minutes of work
+    session = _open_session(files, names, reference, targets, bonds, timeout, distributions, workers)
     _score(session, files, workers, dask, out, inputs | session.settings, overwrite)
     _report(session.summary(), as_json)
 
@@ -79,6 +92,7 @@ def _open_session(
     files: list[str],
     protocols: list[str],
     reference: str | None,
+    targets: str | None,
     bonds: str,
     timeout: float,
     distributions: bool,
@@ -88,13 +102,20 @@ def _open_session(
     from molgen.scoring.records import first_structure, read_records
     from molgen.scoring.session import Session, open_distributions
 
-    with progress_bar("reference", "molecules") as progress:
+    with progress_bar("reference", "structures") as progress:
         target = None
         if distributions:
             first = first_structure(read_records(files))
             target = open_distributions(reference, bonds, first, workers=workers, progress=progress)
         return Session(
-            protocols, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers, progress=progress
+            protocols,
+            reference,
+            targets=targets,
+            bonds=bonds,
+            timeout=timeout,
+            distributions=target,
+            workers=workers,
+            progress=progress,
         )
 
 
@@ -111,7 +132,7 @@ def _score(
     from molgen.scoring.records import read_records
     from molgen.scoring.rows_file import RowsFile, column_kinds
 
-    with progress_bar("scoring", "molecules") as progress:
+    with progress_bar("scoring", "structures") as progress:
         if out is None:
             for _ in session.rows(read_records(files), workers=workers, dask=dask, progress=progress):
                 pass

@@ -22,6 +22,7 @@ COMMANDS = {
     "qm9-noh": "qm9 --no-hydrogens",
     "qm9-bonds": "qm9 --bonds",
     "qm9-noh-bonds": "qm9 --no-hydrogens --bonds",
+    **{name: name for name in ("mp20", "perov5", "carbon24", "mpts52")},
     "geom-drugs": "geom --source rdkit_folder.tar.gz",
     "geom-drugs-noh": "geom --no-hydrogens --source rdkit_folder.tar.gz",
 }
@@ -93,7 +94,7 @@ def split_spec(spec: str) -> tuple[str, str | None]:
 
 
 def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | None = None) -> Iterator[Structure]:
-    """Stream the structures of a file, or of a data set or one split of it (``NAME[:split]``, ``FOLDER[:split]``).
+    """Stream the structures of a file, a folder of files, or a data set or one split of it (``NAME[:split]``).
 
     Args:
         spec: What to open.
@@ -108,8 +109,22 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
         from molgen import io
 
         return io.read(path, on_error=on_error)  # names a missing file as such
+    if is_folder_of_files(path) and not is_dataset_name(str(spec)):
+        from molgen.datasets.folder import folder_structures
+
+        return folder_structures(path, on_error)
     name, split = split_spec(str(spec))
     return open_dataset(name).structures(split)
+
+
+def is_folder_of_files(path: Path) -> bool:
+    """Whether a path is a folder that is no packed data set, so that its files are meant."""
+    return os.path.isdir(path) and not os.path.isfile(path / "meta.json")
+
+
+def is_dataset_name(spec: str) -> bool:
+    """Whether a name is also that of a data set, which then comes first."""
+    return any(os.path.isfile(home / spec / "meta.json") for home in data_folders())
 
 
 def fingerprint(spec: str) -> list[Any]:
@@ -125,4 +140,7 @@ def fingerprint(spec: str) -> list[Any]:
     path = Path(spec)
     if path.is_file():
         return [spec, path.stat().st_size, path.stat().st_mtime_ns]
+    if is_folder_of_files(path) and not is_dataset_name(spec):
+        files = sorted((file.name, file.stat()) for file in path.iterdir() if file.is_file())
+        return [spec, *([name, about.st_size, about.st_mtime_ns] for name, about in files)]
     return [spec, open_dataset(split_spec(spec)[0]).fingerprint]

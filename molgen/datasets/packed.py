@@ -113,11 +113,9 @@ class PackedDataset:
         index %= len(self)
         atoms = slice(*self._offsets[index : index + 2])
         charges, lattice = self.arrays.get("charges"), self.arrays.get("lattice")
-        bonds, name = None, ""
+        bonds = None
         if "bonds" in self.arrays:
             bonds = self.arrays["bonds"][slice(*self.arrays["bond_offsets"][index : index + 2])]
-        if "names" in self.arrays:
-            name = self.arrays["names"][slice(*self.arrays["name_offsets"][index : index + 2])].tobytes().decode()
         values = {key: float(column[index]) for key, column in self.properties.items()}
         return Structure(
             numbers=self.arrays["numbers"][atoms],
@@ -125,9 +123,15 @@ class PackedDataset:
             charges=None if charges is None else charges[atoms],
             bonds=bonds,
             lattice=None if lattice is None else lattice[index],
-            name=name,
+            name=self.name_of(index),
             properties={key: value for key, value in values.items() if not np.isnan(value)},
         )
+
+    def name_of(self, index: int) -> str:
+        """Name of one structure, counted from 0; empty where the data set has none."""
+        if "names" not in self.arrays:
+            return ""
+        return self.arrays["names"][slice(*self.arrays["name_offsets"][index : index + 2])].tobytes().decode()
 
     def structures(self, split: str | None = None) -> Iterator[Structure]:
         """All structures, or those of one split, in order."""

@@ -55,22 +55,25 @@ class Scores:
 
 def score(
     structures: Any,
-    protocols: str | Sequence[str] = "edm",
+    protocols: str | Sequence[str] = (),
     reference: Reference | str | Path | None = None,
     *,
+    targets: str | None = None,
     bonds: str = "auto",
     distributions: bool = False,
     timeout: float = 60.0,
     workers: int = 1,
     dask: str | None = None,
 ) -> Scores:
-    """Score molecules.
+    """Score molecules or crystals.
 
     Args:
         structures: A file (``"out.sdf"``), a data set (``"qm9:test"``), an AtomBatch, or one or many Structure, RDKit
             Mol (with a conformer), ASE Atoms or pymatgen objects.
-        protocols: Name or names of protocols.
-        reference: Known molecules for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``.
+        protocols: Name or names of protocols; none for the usual ones of molecules or of crystals.
+        reference: Known structures for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``;
+            for crystals a data set or a file.
+        targets: Known crystals that the structures, named after them, are predictions of: a data set or a file.
         bonds: Bond source for protocols that do not find bonds themselves.
         distributions: Compare distributions with those of the reference, which must then be a data set or a file.
         timeout: Seconds per structure and protocol.
@@ -78,23 +81,26 @@ def score(
         dask: Address of a dask scheduler whose workers are used instead.
 
     Raises:
-        ConfigError: Unknown protocol or bond source, or distributions without a reference that has coordinates.
+        ConfigError: Unknown protocol or bond source, a protocol for the other kind of structures, or distributions
+            without a reference that has coordinates.
         InputError: The structures or the reference cannot be read.
         MissingError: They, or an optional package, are not there.
     """
+    from molgen.scoring.kinds import fitting_protocols
     from molgen.scoring.records import first_structure, read_records
     from molgen.scoring.session import Session, open_distributions
 
     names = [protocols] if isinstance(protocols, str) else list(protocols)
     is_spec = isinstance(structures, str | Path)
     records = read_records([str(structures)]) if is_spec else _records(structures)
-    target = None
-    if distributions:
-        ahead, records = tee(records)
-        first = first_structure(ahead)
-        del ahead  # or all records behind the first would be held too
-        target = open_distributions(reference, bonds, first, workers=workers)
-    session = Session(names, reference, bonds=bonds, timeout=timeout, distributions=target, workers=workers)
+    ahead, records = tee(records)
+    first = first_structure(ahead)
+    del ahead  # or all records behind the first would be held too
+    names = fitting_protocols(names, first)
+    target = open_distributions(reference, bonds, first, workers=workers) if distributions else None
+    session = Session(
+        names, reference, targets=targets, bonds=bonds, timeout=timeout, distributions=target, workers=workers
+    )
     rows = list(session.rows(records, workers=workers, dask=dask))
     summary = session.summary()
     return Scores(summary.to_dict(), rows, summary.to_text())

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from molgen.scoring.targets import TargetMean, TargetShare
 
 if TYPE_CHECKING:
     from molgen.scoring.records import Chunk
@@ -74,7 +76,7 @@ class Quantity:
     meaning: str
 
 
-Metric = Share | UnitShare | Quantity
+Metric = Share | UnitShare | Quantity | TargetShare | TargetMean
 
 REASON = Column("reason", "str", "kind: detail of the first failure, atoms counted from 0; empty if all is well")
 IDENTITY_COLUMNS = (
@@ -87,6 +89,19 @@ IDENTITY_METRICS = (
     Share("valid_unique", ("unique",), "different SMILES / all records"),
     Share("valid_unique_novel", ("unique", "novel"), "different SMILES absent from the reference / all records"),
 )
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a protocol may be measured against, as the user named it; empty for nothing.
+
+    Attributes:
+        reference: Known structures, for novelty and coverage.
+        targets: Known crystals that the samples are predictions of.
+    """
+
+    reference: str = ""
+    targets: str = ""
 
 
 class Protocol(ABC):
@@ -102,6 +117,7 @@ class Protocol(ABC):
             such a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
         bonds: The bond source it always uses; empty for the one asked for with ``--bonds``.
         crystals: Whether it scores structures with a lattice; the others score molecules.
+        compares_crystals: Whether the session fills in its columns ``unique`` and ``copy_of`` of comparable records.
         notes: What a reader must know beside the numbers.
     """
 
@@ -113,7 +129,18 @@ class Protocol(ABC):
     identity: ClassVar[str] = ""
     bonds: ClassVar[str] = ""
     crystals: ClassVar[bool] = False
+    compares_crystals: ClassVar[bool] = False
     notes: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def of(cls, given: Given) -> Self:
+        """The protocol for a run; raises ConfigError where something that it needs is not given."""
+        return cls()
+
+    @property
+    def population(self) -> int:
+        """Number of targets; plays a part for metrics over targets only."""
+        return 0
 
     def require(self) -> None:  # noqa: B027  most protocols need nothing more
         """Raise MissingError, naming the extra to install, when an optional package is missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,11 +15,15 @@ from numpy.typing import NDArray
 from molgen.chemistry.perception import check_source
 from molgen.errors import ConfigError
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
+from molgen.scoring.known_crystals import KnownCrystals
 from molgen.scoring.novelty import OtherFormError, Reference
-from molgen.scoring.protocol import SMILES_OF_LOOKUP, Protocol, Row
+from molgen.scoring.protocol import SMILES_OF_LOOKUP, Given, Protocol, Row
 from molgen.scoring.protocols import make_protocol
-from molgen.scoring.records import Record, in_chunks
+from molgen.scoring.protocols.novelty import Novelty
+from molgen.scoring.protocols.prediction import Match
+from molgen.scoring.records import Chunk, Record, in_chunks
 from molgen.scoring.summary import Summary
+from molgen.scoring.twins import Twins
 from molgen.scoring.work import ScoreChunk, Work
 from molgen.structure import Structure
 from molgen.workers import ordered_map
@@ -33,7 +38,9 @@ class Session:
 
     Args:
         protocols: Names; see ``molgen.scoring.protocols``.
-        reference: What ``Reference.open`` takes, a Reference, or None to leave novelty out.
+        reference: What ``Reference.open`` takes, a Reference, or None to leave novelty out. For crystals what
+            ``known_crystals`` takes.
+        targets: What ``known_crystals`` takes: the crystals that the structures are predictions of; None for none.
         bonds: Bond source for protocols that do not find bonds themselves.
         timeout: Seconds per structure and protocol.
         distributions: Compare with these distributions, or None.
@@ -50,6 +57,7 @@ class Session:
         protocols: Sequence[str] = ("edm",),
         reference: Reference | str | Path | None = None,
         *,
+        targets: str | None = None,
         bonds: str = "auto",
         timeout: float = 60.0,
         distributions: Any = None,
@@ -59,20 +67,26 @@ class Session:
         if not protocols or len(set(protocols)) != len(protocols):
             raise ConfigError(f"need different protocols, got {', '.join(protocols) or 'none'}")
         check_source(bonds)
-        self.protocols = [make_protocol(name) for name in protocols]
-        self.work = Work(tuple(protocols), bonds, timeout, "" if distributions is None else distributions.bonds)
+        named = "" if reference is None or isinstance(reference, Reference) else str(reference)
+        given = Given(named, targets or "")
+        self.protocols = [make_protocol(name, given) for name in protocols]
+        source = "" if distributions is None else distributions.bonds
+        self.work = Work(tuple(protocols), bonds, timeout, source, given)
         self._distributions = distributions
         self._sums: Any = None
         self._notes: list[str] = []
+        self._crystals = self._known_crystals()
         self._references = self._open(reference, workers, progress)
+        self._twins = Twins(timeout)
+        self._unique_before: set[int] = set()
         self._seen = {p.name: HashSet() for p in self.protocols if p.identity}
         self._hydrogens = False
-        described = None
-        if reference is not None:
-            spec = reference.name if isinstance(reference, Reference) else str(reference)
-            sets = [known.describe() for known in self._references.values()]
-            described = {"spec": spec, "sets": sets} if sets else None
+        spec = reference.name if isinstance(reference, Reference) else str(reference or targets)
+        sets = [known.describe() for known in self._references.values()]
+        sets += [known.describe() | {"use": use} for use, known in self._crystals.items()]
+        described = {"spec": spec, "sets": sets} if sets else None
         novelty = {p.name for p in self._telling_apart() if self._form(p) in self._references}
+        novelty |= {p.name for p in self.protocols if p.compares_crystals and given.reference}
         self._summary = Summary(self.protocols, bonds, described, novelty)
 
     def rows(
@@ -92,8 +106,12 @@ class Session:
             progress: Called with (done, None) after every chunk.
         """
         done = self._summary.n
-        chunks = in_chunks(islice(iter(records), done, None), self.work.chunk_structures, done)
-        for scored in ordered_map(ScoreChunk(self.work), chunks, workers, dask):
+        stream = iter(records)
+        self._keep_twins(islice(stream, done))
+        chunks = in_chunks(stream, self.work.chunk_structures, done)
+        waiting: deque[Chunk] = deque()  # results come back in order, so the first one waiting is theirs
+        for scored in ordered_map(ScoreChunk(self.work), _noted(chunks, waiting), workers, dask):
+            self._add_twins(scored.rows, waiting.popleft())
             self._add_identity(scored.rows)
             if scored.sums is not None:
                 self._sums = scored.sums if self._sums is None else self._sums.merge(scored.sums)
@@ -102,6 +120,7 @@ class Session:
                 yield row
             if progress is not None:
                 progress(self._summary.n, None)
+        self._twins.close()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -110,6 +129,7 @@ class Session:
             "protocols": {protocol.name: protocol.version for protocol in self.protocols},
             "bonds": self.work.bonds,
             "timeout": self.work.timeout,
+            "crystals": {use: known.fingerprint for use, known in self._crystals.items()},
             "novelty": {known.table: known.fingerprint for known in self._references.values()},
             "distributions": None if self._distributions is None else self._distributions.description,
         }
@@ -130,6 +150,8 @@ class Session:
             self._sums = Sums.from_arrays(state)
 
     def _replay(self, row: Row) -> None:
+        if any(row.get(f"{p.name}.unique") for p in self.protocols if p.compares_crystals):
+            self._unique_before.add(int(row["index"] or 0))
         for protocol in self._telling_apart():
             if row.get(f"{protocol.name}.unique"):
                 self._seen[protocol.name].add(_hashes([row[f"{protocol.name}.smiles"]]))
@@ -154,7 +176,8 @@ class Session:
     ) -> dict[tuple[str, str], Reference]:
         """The reference in the form of SMILES of each protocol."""
         if reference is None:
-            self._notes.append("no reference given: novelty is not defined")
+            if self._telling_apart() or any(p.compares_crystals for p in self.protocols):
+                self._notes.append("no reference given: novelty is not defined")
             return {}
         found: dict[tuple[str, str], Reference] = {}
         refused: list[OtherFormError] = []
@@ -174,7 +197,7 @@ class Session:
                 raise all_refused
             names = ", ".join(p.name for p in self._telling_apart() if self._form(p) not in found)
             self._notes.append(f"novelty of {names} is not defined: {all_refused}")
-        if not found:
+        if not found and not self._crystals:
             self._notes.append("no protocol here tells molecules apart: the reference plays no part in them")
         if _LOOKUP in found and found[_LOOKUP].table == "SMILES":
             self._notes.append(
@@ -203,6 +226,25 @@ class Session:
             for row, is_first, is_novel in zip(valid, first, novel, strict=True):
                 row |= {f"{protocol.name}.unique": is_first, f"{protocol.name}.novel": is_novel}
 
+    def _known_crystals(self) -> dict[str, KnownCrystals]:
+        """What protocols of crystals are measured against, by its use; read here so that errors come early."""
+        found = {p.name: p.known for p in self.protocols if isinstance(p, Novelty) and self.work.given.reference}
+        return found | {p.name: p.targets for p in self.protocols if isinstance(p, Match)}
+
+    def _keep_twins(self, records: Iterable[Record]) -> None:
+        """Take up the crystals that an earlier part of the run found to be the first of their kind."""
+        for index, record in enumerate(records):
+            if index in self._unique_before and isinstance(record.item, Structure):
+                self._twins.keep(index, record.item)
+
+    def _add_twins(self, rows: list[Row], chunk: Chunk) -> None:
+        """Fill in ``unique`` and ``copy_of`` of the comparable rows of a chunk."""
+        for name in [protocol.name for protocol in self.protocols if protocol.compares_crystals]:
+            for index, (row, crystal) in enumerate(zip(rows, chunk.structures, strict=True), chunk.start):
+                if crystal is not None and row.get(f"{name}.comparable"):
+                    first = self._twins.first_of_kind(index, crystal)
+                    row |= {f"{name}.unique": first is None, f"{name}.copy_of": first}
+
     def _bond_notes(self) -> list[str]:
         looked_up = self._summary.bonds_used["lookup"]
         if self.work.bonds != "auto" or not looked_up:
@@ -221,6 +263,12 @@ class Session:
             f"the structures are {scored} hydrogens, reference {known.name} is {other}: their lookup SMILES can never "
             "agree, so novelty by protocol edm means nothing here"
         ]
+
+
+def _noted(chunks: Iterable[Chunk], waiting: deque[Chunk]) -> Iterator[Chunk]:
+    for chunk in chunks:
+        waiting.append(chunk)
+        yield chunk
 
 
 def _hashes(smiles: Iterable[Any]) -> Hashes:

@@ -114,9 +114,15 @@ class Summary:
         if self.bonds_used:
             lines += ["", "bonds used: " + ", ".join(f"{name} {count:,}" for name, count in self.bonds_used.items())]
         if self.reference is not None:
-            made = "; ".join(f"{r['distinct']:,} different SMILES ({r['table']})" for r in self.reference["sets"])
+            made = "; ".join(_set_in_words(made) for made in self.reference["sets"])
             lines += ["", f"reference: {self.reference['spec']}, {made}"]
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
+
+def _set_in_words(made: dict[str, Any]) -> str:
+    if made["table"] == "crystals":
+        return f"{made['distinct']:,} crystals of {made['name']} ({made['use']})"
+    return f"{made['distinct']:,} different SMILES ({made['table']})"
 
 
 def to_json(document: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from molgen.scoring.protocol import Metric, Protocol, Quantity, Row, Share, UnitShare, all_columns, all_metrics
 from molgen.scoring.rates import ClusteredCount, Estimate, Rate
+from molgen.scoring.targets import TargetCount, TargetMean, TargetShare
 
 FAILURE_KINDS = 1000
 """Different kinds of failure that are counted by name; a protocol has a few."""
@@ -30,6 +31,8 @@ class Tally:
         self._passed: Counter[str] = Counter()
         self._among: Counter[str] = Counter()
         self._units = {m.name: ClusteredCount() for m in self.metrics if isinstance(m, UnitShare)}
+        targeted = [m for m in self.metrics if isinstance(m, TargetShare | TargetMean)]
+        self._targets = {m.name: TargetCount(m, protocol.population) for m in targeted}
         self._values = {m.name: array("d") for m in self.metrics if isinstance(m, Quantity)}
         self._names = {c.name: f"{protocol.name}.{c.name}" for c in all_columns(protocol)}
 
@@ -47,6 +50,9 @@ class Tally:
             elif isinstance(metric, UnitShare):
                 if units := value(metric.units):
                     self._units[metric.name].add(value(metric.passed) or 0, units)
+            elif isinstance(metric, TargetShare | TargetMean):
+                passed = all(value(column) is True for column in metric.among)
+                self._targets[metric.name].add(value("target"), value(metric.column), passed)
             elif (number := value(metric.column)) is not None and np.isfinite(number):
                 self._values[metric.name].append(number)
         reason = row.get("problem") or value("reason")
@@ -66,6 +72,8 @@ class Tally:
             return Rate.wilson(self._passed[metric.name], self._among[metric.name])
         if isinstance(metric, UnitShare):
             return self._units[metric.name].rate()
+        if isinstance(metric, TargetShare | TargetMean):
+            return self._targets[metric.name].result()
         return Estimate.of(np.frombuffer(self._values[metric.name]), metric.unit)
 
 

@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 from molgen.guard import Lost, thread_guard
-from molgen.scoring.protocol import ChunkProtocol, Protocol, Row
-from molgen.scoring.protocols import make_protocol
+from molgen.scoring.protocol import ChunkProtocol, Given, Protocol, Row
+from molgen.scoring.protocols import NOTHING, make_protocol
 from molgen.scoring.record_columns import common_columns
 from molgen.scoring.records import Chunk
 from molgen.scoring.subject import Subject
@@ -29,17 +29,19 @@ class Work:
         bonds: Bond source for the protocols that need bonds and do not say themselves.
         timeout: Seconds per structure and protocol.
         distributions: Bond source of the features to add up, that of the reference; empty for none.
+        given: What protocols may be measured against.
     """
 
     protocols: tuple[str, ...]
     bonds: str = "auto"
     timeout: float = 60.0
     distributions: str = ""
+    given: Given = NOTHING
 
     @property
     def chunk_structures(self) -> int | None:
         """Records of a chunk; None for as many as suit arrays."""
-        return SLOW_CHUNK if self.distributions or _by_kind(self.protocols)[1] else None
+        return SLOW_CHUNK if self.distributions or _by_kind(self.protocols, self.given)[1] else None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class _Factory:
         from rdkit import RDLogger
 
         RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-        return Checker(self.work, {name: make_protocol(name) for name in self.work.protocols})
+        return Checker(self.work, {name: make_protocol(name, self.work.given) for name in self.work.protocols})
 
 
 class ScoreChunk:
@@ -99,7 +101,7 @@ class ScoreChunk:
     def __call__(self, chunk: Chunk) -> ScoredChunk:
         """Rows and sums of the chunk."""
         rows = [common_columns(index, record) for index, record in enumerate(chunk.records, chunk.start)]
-        at_once, one_by_one = _by_kind(self.work.protocols)
+        at_once, one_by_one = _by_kind(self.work.protocols, self.work.given)
         for protocol in at_once:
             for row, values in zip(rows, protocol.check_chunk(chunk), strict=True):
                 row |= {f"{protocol.name}.{column}": value for column, value in values.items()}
@@ -123,9 +125,9 @@ class ScoreChunk:
 
 
 @cache
-def _by_kind(names: tuple[str, ...]) -> tuple[list[ChunkProtocol], list[Protocol]]:
+def _by_kind(names: tuple[str, ...], given: Given) -> tuple[list[ChunkProtocol], list[Protocol]]:
     """The protocols that take a chunk at once, and the others; made once per process, as they are stateless."""
-    made = [make_protocol(name) for name in names]
+    made = [make_protocol(name, given) for name in names]
     return [p for p in made if isinstance(p, ChunkProtocol)], [p for p in made if not isinstance(p, ChunkProtocol)]
 
 

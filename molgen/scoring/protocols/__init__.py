@@ -6,8 +6,9 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from molgen.errors import ConfigError
-from molgen.scoring.protocol import Protocol
+from molgen.scoring.protocol import Given, Protocol
 
+NOTHING = Given()
 PROTOCOLS = {
     "edm": "edm:Edm",
     "explicit": "explicit:Explicit",
@@ -21,15 +22,26 @@ PROTOCOLS = {
     "cdvae-2021": "crystals:Cdvae2021",
     "strict": "crystals:Strict",
     "symmetry": "symmetry:Symmetry",
+    "novelty": "novelty:Novelty",
+    "match": "prediction:Match",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
 
-def make_protocol(name: str) -> Protocol:
+CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match")
+"""Those of structures with a lattice; the others score molecules."""
+DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry")}
+
+
+def make_protocol(name: str, given: Given = NOTHING) -> Protocol:
     """The protocol of a name.
 
+    Args:
+        name: A key of ``PROTOCOLS``, or ``module:factory``.
+        given: What it may be measured against.
+
     Raises:
-        ConfigError: There is no such protocol.
+        ConfigError: There is no such protocol, or it needs something that is not given.
         MissingError: It needs an optional package that is not installed; the message names the extra.
     """
     protocol: Protocol
@@ -40,7 +52,7 @@ def make_protocol(name: str) -> Protocol:
     else:
         check_protocol(name)
         module, _, kind = PROTOCOLS[name].partition(":")
-        protocol = getattr(import_module(f"{__name__}.{module}"), kind)()
+        protocol = getattr(import_module(f"{__name__}.{module}"), kind).of(given)
     protocol.require()
     return protocol
 

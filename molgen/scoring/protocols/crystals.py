@@ -83,12 +83,11 @@ class Cdvae2021(CrystalProtocol):
         return super().check(subject) | {"composition_valid": balanced}
 
     def values(self, subject: Subject, cell: CellDistances) -> Row:
-        nearest = cell.nearest_pair
-        problem = ""
-        if nearest < NEAREST_PAIR:
-            problem = f"atoms too close: {nearest:.3f} angstrom"
-        elif cell.volume < SMALLEST_VOLUME:
-            problem = f"cell too small: {cell.volume:.3g} cubic angstrom"
+        nearest, problem = cell.nearest_pair, ""
+        if not is_structure_valid(cell):
+            too_close = nearest < NEAREST_PAIR
+            small = f"cell too small: {cell.volume:.3g} cubic angstrom"
+            problem = f"atoms too close: {nearest:.3f} angstrom" if too_close else small
         balanced = is_charge_balanced(subject.structure.numbers.tolist())
         return {
             "structure_valid": not problem,
@@ -97,6 +96,11 @@ class Cdvae2021(CrystalProtocol):
             "nearest_pair": nearest if len(subject.structure) > 1 else None,
             "reason": problem or ("" if balanced else "charges not balanced: no choice of oxidation states is neutral"),
         }
+
+
+def is_structure_valid(cell: CellDistances) -> bool:
+    """Structural validity of CDVAE: no two different atoms closer than 0.5 angstrom, volume 0.1 cubic angstrom."""
+    return cell.nearest_pair >= NEAREST_PAIR and cell.volume >= SMALLEST_VOLUME
 
 
 class Strict(CrystalProtocol):

@@ -1,0 +1,130 @@
+"""Known crystals, found by composition or by name: what novelty and prediction are measured against."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from molgen.chemistry.composition import Composition, reduced_composition
+from molgen.datasets.find import is_dataset_name, is_folder_of_files, open_dataset, split_spec
+from molgen.errors import InputError
+from molgen.structure import Structure
+
+
+@dataclass
+class KnownCrystals:
+    """A set of crystals, each read when it is asked for.
+
+    Attributes:
+        name: What it was made from, such as ``mp20:test``.
+        fingerprint: Of the data set, or SHA-256 of the file.
+        names: Name of each crystal.
+        labels: The same without spaces and all different: where names are equal or empty, the place is added.
+        unusable: Records that could not be read, have no lattice or no atoms; they are not members.
+    """
+
+    name: str
+    fingerprint: str
+    names: list[str]
+    unusable: int
+    _read: Callable[[int], Structure] = field(repr=False)
+    _places: dict[Composition, list[int]] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, place: int) -> Structure:
+        return self._read(place)
+
+    def __post_init__(self) -> None:
+        self._of_name = {name: place for place, name in reversed(list(enumerate(self.names)))}
+        labels = ["_".join(name.split()) for name in self.names]
+        counts = Counter(labels)
+        self.labels = [
+            label if label and counts[label] == 1 else f"{label}#{place}" for place, label in enumerate(labels)
+        ]
+
+    def with_composition(self, composition: Composition) -> list[int]:
+        """Places of the crystals with a reduced composition, ascending."""
+        return self._places.get(composition, [])
+
+    def place_of(self, name: str) -> int | None:
+        """Place of the first crystal with a name, or None."""
+        return self._of_name.get(name) if name else None
+
+    def describe(self) -> dict[str, Any]:
+        """For the summary."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "table": "crystals",
+            "distinct": len(self),
+            "structures": len(self) + self.unusable,
+            "unusable": self.unusable,
+        }
+
+
+@cache
+def known_crystals(spec: str, split: str) -> KnownCrystals:
+    """The crystals that a user names; kept, so that every protocol of a process shares them.
+
+    Args:
+        spec: A packed data set, with or without a split (``mp20``, ``mp20:test``), or a file or folder.
+        split: The split that is meant where a data set is named without one.
+
+    Raises:
+        MissingError: There is no such data set or file.
+        InputError: It cannot be read, or holds no crystal.
+    """
+    path = Path(spec)
+    is_dataset = not path.is_file() and (not is_folder_of_files(path) or is_dataset_name(spec))
+    found = _from_dataset(spec, split) if is_dataset else _from_files(path)
+    if not len(found):
+        raise InputError(
+            f"{spec} holds no crystal", hint="name a data set of crystals, such as mp20, or a file of them"
+        )
+    return found
+
+
+def _from_dataset(spec: str, split: str) -> KnownCrystals:
+    name, asked = split_spec(spec)
+    dataset = open_dataset(name)
+    if "lattice" not in dataset.arrays:
+        raise InputError(f"data set {dataset.name} holds molecules", hint="name a data set of crystals, such as mp20")
+    indices = dataset.indices(asked or split).tolist()
+    offsets = dataset.arrays["offsets"]
+    every = dataset.arrays["numbers"]
+    places = _by_composition(every[offsets[i] : offsets[i + 1]].tolist() for i in indices)
+    names = [dataset.name_of(i) for i in indices]
+    label = f"{dataset.name}:{asked or split}"
+    return KnownCrystals(label, dataset.fingerprint, names, 0, lambda k: dataset.structure(indices[k]), places)
+
+
+def _from_files(path: Path) -> KnownCrystals:
+    from molgen.scoring.records import read_records
+
+    crystals, unusable = [], 0
+    for record in read_records([str(path)]):
+        if isinstance(record.item, Structure) and record.item.lattice is not None and not record.problem:
+            crystals.append(record.item)
+        else:
+            unusable += 1
+    digest = hashlib.sha256()
+    for crystal in crystals:
+        for array in (crystal.numbers, crystal.positions, crystal.lattice):
+            digest.update(array.tobytes())  # type: ignore[union-attr]
+    places = _by_composition(crystal.numbers.tolist() for crystal in crystals)
+    names = [crystal.name for crystal in crystals]
+    return KnownCrystals(path.name, digest.hexdigest(), names, unusable, crystals.__getitem__, places)
+
+
+def _by_composition(all_numbers: Iterator[Sequence[int]]) -> dict[Composition, list[int]]:
+    places: dict[Composition, list[int]] = {}
+    for place, numbers in enumerate(all_numbers):
+        places.setdefault(reduced_composition(numbers), []).append(place)
+    return places
