@@ -2,14 +2,69 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
 
+_TOGETHER = 8
+"""Matrices that one product takes: more of them no longer fit a core's cache."""
+
+_QUINTIC = (3.4445, -4.775, 2.0315)
+"""Coefficients of Muon's Newton-Schulz step (Jordan et al. 2024)."""
+
 _SMALLEST = 32
 """A matrix with fewer rows or columns is a read-in, a read-out or a gate, and is left to AdamW."""
+
+
+class BatchedMuon(torch.optim.Muon):
+    """``torch.optim.Muon``, with matrices of one shape orthogonalised together: fewer and larger products."""
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> None:  # type: ignore[override]
+        """Update every matrix that has a gradient; there is no closure to evaluate here."""
+        for group in self.param_groups:
+            shapes: defaultdict[torch.Size, list[Tensor]] = defaultdict(list)
+            for matrix in group["params"]:
+                if matrix.grad is not None:
+                    shapes[matrix.shape].append(matrix)
+            for shape, matrices in shapes.items():
+                size = group["lr"] * 0.2 * max(shape) ** 0.5
+                for start in range(0, len(matrices), _TOGETHER):
+                    some = matrices[start : start + _TOGETHER]
+                    directions = orthogonalised(self._momenta(some, group["momentum"]), group["ns_steps"])
+                    for matrix, direction in zip(some, directions, strict=True):
+                        matrix.add_(direction, alpha=-size)
+
+    def _momenta(self, matrices: list[Tensor], decay: float) -> Tensor:
+        """Nesterov momentum of each matrix over its Frobenius norm, shape ``(count, rows, columns)``, bfloat16."""
+        result = matrices[0].new_empty((len(matrices), *matrices[0].shape), dtype=torch.bfloat16)
+        for matrix, row in zip(matrices, result, strict=True):
+            state, gradient = self.state[matrix], matrix.grad
+            assert gradient is not None
+            if "momentum_buffer" not in state:
+                state["momentum_buffer"] = torch.zeros_like(gradient)
+            momentum = gradient.lerp(state["momentum_buffer"].lerp_(gradient, 1 - decay), decay)
+            torch.div(momentum, torch.linalg.vector_norm(momentum).clamp(min=1e-7), out=row)
+        return result
+
+
+def orthogonalised(matrices: Tensor, steps: int) -> Tensor:
+    """U V^T of U S V^T, roughly: singular values come near 1 by Muon's quintic Newton-Schulz steps.
+
+    Args:
+        matrices: Spectral norms at most 1, shape ``(count, rows, columns)``.
+        steps: Iterations.
+    """
+    tall = matrices.shape[1] > matrices.shape[2]
+    for _ in range(steps):
+        gram = matrices.mT @ matrices if tall else matrices @ matrices.mT
+        factor = torch.baddbmm(gram, gram, gram, beta=_QUINTIC[1], alpha=_QUINTIC[2])
+        left, right = (matrices, factor) if tall else (factor, matrices)
+        matrices = torch.baddbmm(matrices, left, right, beta=_QUINTIC[0])
+    return matrices
 
 
 class MuonAdamW(torch.optim.Optimizer):
@@ -28,7 +83,7 @@ class MuonAdamW(torch.optim.Optimizer):
         matrices = [p for p in every if p.ndim == 2 and min(p.shape) >= _SMALLEST]
         chosen = {id(p) for p in matrices}
         rest = [p for p in every if id(p) not in chosen]
-        muon = torch.optim.Muon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        muon = BatchedMuon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
         self._parts: list[torch.optim.Optimizer] = [muon, torch.optim.AdamW(rest, **options)]
         super().__init__(every, {"lr": muon_lr})
         self._share_groups()
