@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -47,14 +48,36 @@ class DataSummary:
 
         Raises:
             KeyError: ``elements`` or ``size_histogram`` is missing.
-            TypeError, ValueError: A value is of another kind.
+            TypeError, ValueError: A value is of another kind, or contradicts the others.
         """
         read: dict[str, Any] = {key: tuple(int(v) for v in values[key]) for key in ("elements", "size_histogram")}
         for field in fields(cls)[2:]:
             if field.name in values:
                 value, kind = values[field.name], float if field.name.startswith("lattice") else int
                 read[field.name] = float(value) if field.name == "position_std" else tuple(kind(v) for v in value)
-        return cls(**read)
+        summary = cls(**read)
+        summary._check()
+        return summary
+
+    def _check(self) -> None:
+        """Raise ValueError where no data set gives these values: a model made from them would fail when it is used."""
+        for name, classes, counts in (
+            ("elements", self.elements, self.element_counts),
+            ("charges", self.charges, self.charge_counts),
+            ("bond_orders", self.bond_orders, self.bond_counts),
+        ):
+            if (
+                list(classes) != sorted(set(classes))
+                or (counts and len(counts) != len(classes))
+                or min(counts, default=0) < 0
+            ):
+                raise ValueError(f"{name} {list(classes)} with counts {list(counts)}")
+        if not self.elements or not 1 <= self.elements[0] <= self.elements[-1] <= 118:
+            raise ValueError(f"elements {list(self.elements)}")
+        if min(self.size_histogram, default=0) < 0 or not any(self.size_histogram[1:]):
+            raise ValueError("size_histogram without a structure")
+        if not 0 < self.position_std < math.inf:
+            raise ValueError(f"position_std {self.position_std}")
 
     @property
     def max_atoms(self) -> int:

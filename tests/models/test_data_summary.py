@@ -56,6 +56,16 @@ def test_summaries_of_older_checkpoints_lack_the_later_fields():
         ({"elements": ["H"], "size_histogram": [1]}, ValueError),
         ({"elements": [1], "size_histogram": [1], "charges": None}, TypeError),
         ({"elements": [1], "size_histogram": [1], "position_std": "wide"}, ValueError),
+        ({"elements": [1], "size_histogram": [0, 1], "position_std": 0.0}, ValueError),
+        ({"elements": [1], "size_histogram": []}, ValueError),
+        ({"elements": [1], "size_histogram": [5]}, ValueError),
+        ({"elements": [1], "size_histogram": [0, -1, 2]}, ValueError),
+        ({"elements": [], "size_histogram": [0, 1]}, ValueError),
+        ({"elements": [1, 500], "size_histogram": [0, 1]}, ValueError),
+        ({"elements": [6, 1], "size_histogram": [0, 1]}, ValueError),
+        ({"elements": [1, 6], "size_histogram": [0, 1], "element_counts": [1, 2, 3]}, ValueError),
+        ({"elements": [1], "size_histogram": [0, 1], "charges": [0, 0], "charge_counts": [1, 2]}, ValueError),
+        ({"elements": [1], "size_histogram": [0, 1], "bond_orders": [0, 1], "bond_counts": [-1, 2]}, ValueError),
     ],
 )
 def test_garbled_summaries(values, error):
