@@ -15,13 +15,16 @@ app = typer.Typer(help="Prepare, list and describe data sets.", no_args_is_help=
 @app.command(
     epilog="Examples: molgen data prepare qm9 --bonds  |  molgen data prepare qm9 --source dsgdb9nsd.xyz.tar.bz2 "
     "--excluded uncharacterized.txt  |  molgen data prepare my.sdf --name mine --split 0.9/0.05/0.05  |  "
-    "molgen data prepare smiles.csv --embed --workers 8  |  molgen data prepare geom --source rdkit_folder.tar.gz"
+    "molgen data prepare smiles.csv --embed --workers 8  |  molgen data prepare geom --source rdkit_folder.tar.gz  |  "
+    "molgen data prepare mp20 --workers 2  |  molgen data prepare my_cifs/ --name mine"
 )
 def prepare(
     what: Annotated[
         str,
         typer.Argument(
-            help="qm9, geom (GEOM-Drugs), or a file, archive or folder of your own.", metavar="qm9|geom|PATH"
+            help="qm9, geom (GEOM-Drugs), crystals (mp20, perov5, carbon24, mpts52), or a file, archive or folder of "
+            "your own.",
+            metavar="qm9|geom|mp20|perov5|carbon24|mpts52|PATH",
         ),
     ],
     source: Annotated[
@@ -29,7 +32,8 @@ def prepare(
         typer.Option(
             help="Take QM9 from here instead of downloading: tar, zip or folder of xyz files, sdf, xyz, npz. For "
             "geom: GEOM's rdkit_folder.tar.gz, or a folder with MiDi's train_data.pickle, val_data.pickle, "
-            "test_data.pickle.",
+            "test_data.pickle. For crystals: a folder with train, val and test as csv (column cif; .gz too), npz, "
+            "extxyz, ASE db or folders of CIFs; or one such file with a column or key split.",
         ),
     ] = None,
     excluded: Annotated[
@@ -67,20 +71,23 @@ def prepare(
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=-1, help="Processes for --bonds, --embed or geom; -1 for one per core (1 if not given)."),
+        typer.Option(
+            min=-1, help="Processes for --bonds, --embed, geom or crystals; -1 for one per core (1 if not given)."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a data set of that name.")] = False,
 ) -> None:
     """Make a data set: QM9 (downloaded, 86 MB, kept in DATA/downloads, or a local copy), or from a file of your own.
 
     A list of SMILES becomes one with --embed; interrupted, the same command goes on. GEOM-Drugs is cleaned and packed
-    from its archive of 50 GB, which is read once and not unpacked.
+    from its archive of 50 GB, which is read once and not unpacked. Crystals (CIF, POSCAR, extxyz, ASE db, CSV with a
+    column cif, npz) come in their Niggli cells; disordered, flat or broken ones are counted and left out.
     """
     from molgen.cli import prepare as run
 
-    kind = what if what in ("qm9", "geom") else "PATH"
+    kind = what if what in ("qm9", "geom", *run.CRYSTALS) else "PATH"
     given = {"--source": source, "--excluded": excluded, "--split-files": split_files, "--split": split, "--seed": seed}
-    given |= {"--bonds": bonds or None, "--embed": embed or None}
+    given |= {"--bonds": bonds or None, "--embed": embed or None, "--no-hydrogens": None if hydrogens else True}
     run.check_usage(kind, given | {"--conformers": conformers, "--limit": limit, "--workers": workers})
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
@@ -91,11 +98,14 @@ def prepare(
     if kind == "geom":
         run.report(run.geom(source, split_files, name, conformers or 5, hydrogens, overwrite, workers or 1))
         return
+    if kind in run.CRYSTALS:
+        run.report(run.crystals(kind, source, name, overwrite, workers or 1))
+        return
     settings = run.OwnSettings(name, split, seed or 0, hydrogens, overwrite)
     if embed:
         run.report(run.smiles(Path(what), settings, conformers or 1, limit, workers or 1))
     else:
-        run.report(run.own(Path(what), settings))
+        run.report(run.own(Path(what), settings, workers))
 
 
 @app.command("list", epilog="Example: molgen data list")

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 
 EMBED, BONDS = "PATH --embed", "qm9 --bonds"
+CRYSTALS = ("mp20", "perov5", "carbon24", "mpts52")
 GOES_WITH: dict[str, tuple[str, ...]] = {
-    "--source": ("qm9", BONDS, "geom"),
+    "--source": ("qm9", BONDS, "geom", *CRYSTALS),
     "--excluded": ("qm9", BONDS),
     "--bonds": (BONDS,),
     "--split-files": ("geom",),
@@ -24,7 +25,8 @@ GOES_WITH: dict[str, tuple[str, ...]] = {
     "--embed": (EMBED,),
     "--conformers": (EMBED, "geom"),
     "--limit": (EMBED,),
-    "--workers": (EMBED, BONDS, "geom"),
+    "--workers": (EMBED, BONDS, "geom", *CRYSTALS, "PATH"),
+    "--no-hydrogens": ("qm9", BONDS, "geom", "PATH", EMBED),
 }
 """What is prepared, for each option that is not for everything."""
 
@@ -33,7 +35,7 @@ def check_usage(what: str, given: Mapping[str, object]) -> None:
     """Raise BadParameter for an option that does not go with what is prepared.
 
     Args:
-        what: ``qm9``, ``geom`` or ``PATH``.
+        what: ``qm9``, ``geom``, a name of :data:`CRYSTALS`, or ``PATH``.
         given: The options of :data:`GOES_WITH`; None for those that were not given.
     """
     for kind, option in ((BONDS, "--bonds"), (EMBED, "--embed")):
@@ -156,8 +158,71 @@ def geom(
     return made
 
 
-def own(path: Path, settings: OwnSettings) -> Prepared:
-    """A file, archive or folder of structures."""
+def crystals(what: str, source: Path | None, name: str | None, overwrite: bool, workers: int) -> Prepared:
+    """A published set of crystals, downloaded or from a local copy."""
+    from tempfile import TemporaryDirectory
+
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets import find
+    from molgen.datasets.crystal_prepare import prepare_crystals
+    from molgen.datasets.crystal_sets import CRYSTAL_SETS
+    from molgen.datasets.download import download
+    from molgen.datasets.packing import check_free
+
+    published = CRYSTAL_SETS[what]
+    folder = find.folder_for(name or what)
+    check_free(folder, overwrite)
+    origin = str(source)
+    with TemporaryDirectory(prefix="molgen-") as scratch:
+        if source is None:
+            source = Path(scratch)
+            origin = " ".join(remote.url for remote in published.files.values())
+            for remote in published.files.values():
+                with progress_bar(f"downloading {remote.name}", "bytes") as progress:
+                    file = download(remote, find.data_home() / "downloads", progress)
+                (source / remote.name).symlink_to(file.resolve())
+        with progress_bar("reading and reducing", "crystals") as progress:
+            return prepare_crystals(
+                source,
+                folder,
+                published=published,
+                origin=origin,
+                overwrite=overwrite,
+                workers=workers,
+                progress=progress,
+            )
+
+
+def own(path: Path, settings: OwnSettings, workers: int | None) -> Prepared:
+    """A file, archive or folder of structures; crystals by what :func:`holds_crystals` says of it."""
+    from molgen.datasets.crystal_source import holds_crystals
+
+    if holds_crystals(path):
+        return _own_crystals(path, settings, workers or 1)
+    if workers is not None:
+        raise typer.BadParameter(f"--workers goes with crystals, and {path} holds none that are known by its name")
+    return _own_molecules(path, settings)
+
+
+def _own_crystals(path: Path, settings: OwnSettings, workers: int) -> Prepared:
+    from molgen.cli.progress import progress_bar
+    from molgen.datasets.crystal_prepare import prepare_crystals
+
+    if not settings.hydrogens:
+        raise typer.BadParameter(f"--no-hydrogens goes with molecules, and {path} holds crystals")
+    with progress_bar("reading and reducing", "crystals") as progress:
+        return prepare_crystals(
+            path,
+            settings.folder(path),
+            fractions=settings.fractions(),
+            seed=settings.seed,
+            overwrite=settings.overwrite,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def _own_molecules(path: Path, settings: OwnSettings) -> Prepared:
     from molgen.cli.progress import progress_bar
     from molgen.datasets.own import prepare_own
     from molgen.datasets.packing import check_free
@@ -205,7 +270,7 @@ def smiles(path: Path, settings: OwnSettings, conformers: int, limit: int | None
 
 def report(made: Prepared) -> None:
     """What was made on stdout; what was left out on stderr, with exit code 5 for unreadable records."""
-    from molgen.datasets.left_out import left_out_lines, repeated_lines
+    from molgen.datasets.left_out import left_out_lines, noun, repeated_lines
     from molgen.datasets.packed import PackedDataset
     from molgen.errors import PartialError
 
@@ -215,7 +280,9 @@ def report(made: Prepared) -> None:
     typer.echo(f"fingerprint {data.fingerprint}")
     if missing := sum(data.meta.get("missing", {}).values()):
         parts = ", ".join(f"{key} {count:,}" for key, count in data.meta["missing"].items())
-        typer.echo(f"the source lacks {missing:,} molecules of this data set: {parts}", err=True)
+        typer.echo(f"the source lacks {missing:,} {noun(data.meta)} of this data set: {parts}", err=True)
+    if not data.meta["splits"]["train"]:
+        typer.echo(f"no train split: {data.name} serves for scoring, not for training", err=True)
     for line in (*left_out_lines(data.meta), *repeated_lines(data.meta)):
         typer.echo(line, err=True)
     for what, count in data.meta["not_kept"].items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from molgen.datasets.describe_crystals import crystal_facts, crystal_lines
 from molgen.datasets.left_out import left_out_lines, repeated_lines
 from molgen.datasets.packed import SPLITS, PackedDataset
 from molgen.elements import SYMBOLS
@@ -19,6 +20,8 @@ def description(data: PackedDataset) -> dict[str, Any]:
     document["folder"] = str(data.folder)
     document["bytes"] = sum(file.stat().st_size for file in data.folder.iterdir())
     document["has"] = [key for key in ("charges", "bonds", "lattice", "names") if key in data.arrays]
+    if "lattice" in data.arrays:
+        document["crystals"] = crystal_facts(data)
     document["properties"] = {key: _summary(data, key) for key in data.properties}
     return document
 
@@ -44,6 +47,8 @@ def describe_lines(document: dict[str, Any]) -> Iterator[str]:
         yield f"bonds        {document['bonds']}"
     yield f"elements     {' '.join(document['elements'])}"
     yield f"states       {', '.join(document['has']) or 'elements and positions only'}"
+    if "crystals" in document:
+        yield from crystal_lines(document["crystals"])
     expected, missing = document.get("expected", {}), document.get("missing", {})
     for key, count in document["splits"].items():
         lack = f" of {expected[key]:,}; the source lacks {missing[key]:,}" if key in expected else ""

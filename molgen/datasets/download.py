@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import logging
 import os
@@ -15,6 +16,10 @@ from typing import Any
 from molgen.errors import MissingError, OutputError
 
 Progress = Callable[[int, int | None], None]
+Fetch = Callable[[str, str, Any], None]
+"""Called with (URL, where to, anything)."""
+GIT = "git:"
+"""Begins a checksum that is the id of a git blob: what GitHub states for each file of a repository."""
 CHUNK = 1 << 16
 ATTEMPTS = 3
 TIMEOUT = 30.0
@@ -23,7 +28,7 @@ TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file on the web with the checksum its publisher states, for example ``md5:ad1e...``."""
+    """A file on the web with the checksum its publisher states: ``md5:ad1e...``, or ``git:b1c9...``, a git blob."""
 
     url: str
     name: str
@@ -45,10 +50,6 @@ def download(remote: RemoteFile, folder: Path, progress: Progress | None = None)
         MissingError: The server cannot be reached or refuses, or what came is not the published file.
         OutputError: The disk is full.
     """
-    from pooch.core import retrieve
-    from pooch.utils import get_logger
-
-    get_logger().setLevel(logging.WARNING)
     part = folder / f"{remote.name}.part"
 
     def fetch(url: str, output: str, _: Any) -> None:
@@ -57,8 +58,7 @@ def download(remote: RemoteFile, folder: Path, progress: Progress | None = None)
 
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # pooch calls it with three positional arguments; its protocol names others
-        path = retrieve(remote.url, remote.checksum, remote.name, folder, downloader=fetch)  # type: ignore[arg-type]
+        path = (_retrieve_blob if remote.checksum.startswith(GIT) else _retrieve)(remote, folder, fetch)
     except ValueError as error:
         raise MissingError(
             f"what {remote.url} sent is not the published file {remote.name} ({remote.checksum}); it was discarded",
@@ -66,7 +66,40 @@ def download(remote: RemoteFile, folder: Path, progress: Progress | None = None)
         ) from error
     except OSError as error:
         raise OutputError.from_os_error(error, part) from error
-    return Path(path)
+    return path
+
+
+def _retrieve(remote: RemoteFile, folder: Path, fetch: Fetch) -> Path:
+    """The file, fetched where it is not there; raises ValueError where its checksum is another."""
+    from pooch.core import retrieve
+    from pooch.utils import get_logger
+
+    get_logger().setLevel(logging.WARNING)
+    # pooch calls it with three positional arguments; its protocol names others
+    return Path(retrieve(remote.url, remote.checksum, remote.name, folder, downloader=fetch))  # type: ignore[arg-type]
+
+
+def _retrieve_blob(remote: RemoteFile, folder: Path, fetch: Fetch) -> Path:
+    """As :func:`_retrieve`, for the checksum that pooch does not know."""
+    path, wanted = folder / remote.name, remote.checksum.removeprefix(GIT)
+    if path.is_file() and blob_id(path) == wanted:
+        return path
+    arrived = folder / f"{remote.name}.arrived"
+    fetch(remote.url, str(arrived), None)
+    if (found := blob_id(arrived)) != wanted:
+        arrived.unlink()
+        raise ValueError(f"git blob {found}")
+    arrived.replace(path)
+    return path
+
+
+def blob_id(path: Path) -> str:
+    """The id that git gives to a file's contents: SHA-1 of ``blob``, their length, a null byte, and the contents."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _fetch(url: str, part: Path, progress: Progress | None) -> None:

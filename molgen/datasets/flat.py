@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from math import isnan
 from pathlib import Path
 
@@ -33,19 +33,7 @@ def read_flat(path: Path) -> dict[str, NDArray]:
         MissingError: No such file.
         InputError: Not an .npz file, an array is missing or of the wrong kind, or lengths disagree.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except FileNotFoundError as error:
-        raise MissingError(f"no file {path}") from error
-    except _UNREADABLE as error:
-        raise InputError(f"{path} is not a readable .npz file of plain arrays: {error}") from error
-    if absent := [key for key in REQUIRED if key not in arrays]:
-        raise InputError(f"{path} lacks the array {', '.join(absent)}; it has {', '.join(arrays)}")
-    for key, kinds in _KINDS.items():
-        if key in arrays and (arrays[key].dtype.kind not in kinds or not arrays[key].ndim):
-            array = f"{arrays[key].dtype} of shape {arrays[key].shape}"
-            raise InputError(f"{path}: the array {key} cannot be used; it is {array}")
+    arrays = load_arrays(path, REQUIRED, _KINDS)
     counts = arrays["n_atoms"]
     if counts.ndim != 1 or ((counts < 0) | (counts > len(arrays["z"]))).any():
         raise InputError(f"{path}: n_atoms {counts.shape} must list the counts of {len(arrays['z'])} atoms in all")
@@ -57,6 +45,34 @@ def read_flat(path: Path) -> dict[str, NDArray]:
     table, names = arrays.get("props", np.empty((n, 0))), arrays.get("prop_names", np.empty(0))
     if table.shape != (n, *names.shape):
         raise InputError(f"{path}: props {table.shape} does not fit {n} molecules and prop_names {names.shape}")
+    return arrays
+
+
+def load_arrays(path: Path, required: Sequence[str], kinds: Mapping[str, str]) -> dict[str, NDArray]:
+    """All arrays of an .npz file.
+
+    Args:
+        path: The file.
+        required: Arrays that it must have.
+        kinds: NumPy's kinds that an array may have, for example ``"iu"``, by name.
+
+    Raises:
+        MissingError: No such file.
+        InputError: Not an .npz file of plain arrays, or an array is missing or of the wrong kind.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise MissingError(f"no file {path}") from error
+    except _UNREADABLE as error:
+        raise InputError(f"{path} is not a readable .npz file of plain arrays: {error}") from error
+    if absent := [key for key in required if key not in arrays]:
+        raise InputError(f"{path} lacks the array {', '.join(absent)}; it has {', '.join(arrays)}")
+    for key, allowed in kinds.items():
+        if key in arrays and (arrays[key].dtype.kind not in allowed or not arrays[key].ndim):
+            array = f"{arrays[key].dtype} of shape {arrays[key].shape}"
+            raise InputError(f"{path}: the array {key} cannot be used; it is {array}")
     return arrays
 
 

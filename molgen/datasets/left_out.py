@@ -1,4 +1,4 @@
-"""Molecules that a data set leaves out on purpose: counted by reason and split, with examples, for meta.json."""
+"""What a data set leaves out on purpose: counted by reason and split, with examples, for meta.json."""
 
 from __future__ import annotations
 
@@ -9,21 +9,28 @@ from typing import Any
 from molgen.datasets.layout import SPLITS
 
 EXAMPLES = 3
-"""Molecules that are named for each reason."""
+"""Molecules or crystals that are named for each reason."""
+NO_SPLIT = "no split"
+"""Stands for the split of what is left out before it has one."""
+
+
+def noun(meta: Mapping[str, Any]) -> str:
+    """What a data set consists of: its entry "kind", molecules where it has none."""
+    return str(meta.get("kind", "molecules"))
 
 
 class LeftOut:
-    """Counts molecules that are left out."""
+    """Counts molecules or crystals that are left out."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {}
         self._examples: dict[str, list[str]] = {}
 
     def add(self, split: str, name: str, reason: str) -> None:
-        """Count one molecule.
+        """Count one.
 
         Args:
-            split: Where it would have gone.
+            split: Where it would have gone, or ``NO_SPLIT``.
             name: What identifies it.
             reason: ``"kind: detail"``; the kind is what is counted.
         """
@@ -44,7 +51,7 @@ class LeftOut:
 
     def meta(self) -> dict[str, Any]:
         """The entry "left_out" of meta.json: total, counts by reason and split, examples by reason."""
-        reasons = {kind: {s: count[s] for s in SPLITS if count[s]} for kind, count in self._counts.items()}
+        reasons = {kind: {s: count[s] for s in (*SPLITS, NO_SPLIT) if count[s]} for kind, count in self._counts.items()}
         return {"total": self.total, "reasons": reasons, "examples": self._examples}
 
 
@@ -53,7 +60,7 @@ def left_out_lines(meta: Mapping[str, Any]) -> Iterator[str]:
     left_out = meta.get("left_out", {"total": 0})
     if not left_out["total"]:
         return
-    yield f"left out     {left_out['total']:,} molecules"
+    yield f"left out     {left_out['total']:,} {noun(meta)}"
     for kind, counts in left_out["reasons"].items():
         parts = ", ".join(f"{key} {count:,}" for key, count in counts.items())
         yield f"             {sum(counts.values()):,} x {kind} ({parts})"

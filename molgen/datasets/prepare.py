@@ -24,12 +24,13 @@ FRACTIONS = (0.8, 0.1, 0.1)
 """Parts for train, valid and test where nothing else is asked for."""
 Progress = Callable[[int, int | None], None]
 OnError = Callable[[int, str], None]
-Source = Callable[[OnError], Iterable[Structure]]
-"""Called with what to tell of each unreadable record (its number from 0, "kind: detail"); yields the others."""
+Source = Callable[[OnError], Iterable[Any]]
+"""Called with what to tell of each unreadable record (its number from 0, "kind: detail"); yields the others, as
+structures or as whatever ``Work`` takes."""
 
 
-Work = Callable[[Structure], Any]
-"""A function of one structure alone, which may be called in another process."""
+Work = Callable[[Any], Any]
+"""A function of one item of a source alone, which may be called in another process."""
 Select = Callable[[Any], Structure | str | None]
 """What to pack for a structure (or for what ``Work`` gave for it), called in their order: the structure or a changed
 copy, None to leave it out on purpose, or why it cannot be used."""

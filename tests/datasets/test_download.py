@@ -159,3 +159,21 @@ def test_full_disk(server, remote, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_continue", full)
     with pytest.raises(OutputError, match="no space left"):
         download(remote, tmp_path)
+
+
+def blob(content: bytes) -> str:
+    return "git:" + hashlib.sha1(f"blob {len(content)}\0".encode() + content).hexdigest()
+
+
+def test_the_id_of_a_git_blob_is_a_checksum(server, tmp_path):
+    assert blob(b"hello\n") == "git:ce013625030ba8dba906f756967f9e9ca394464a"  # what `git hash-object` prints
+    remote = RemoteFile(f"http://127.0.0.1:{server.server_address[1]}/f", "f.csv", blob(CONTENT))
+    assert download(remote, tmp_path).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    download(remote, tmp_path)
+    assert len(server.asked) == 1
+    server.content = CONTENT[:-1] + b"x"
+    (tmp_path / "f.csv").write_bytes(b"damaged")
+    with pytest.raises(MissingError, match="is not the published file"):
+        download(remote, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["f.csv"]
