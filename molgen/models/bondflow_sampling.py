@@ -101,9 +101,10 @@ def _step(
 
 
 def snapshot(model: BondFlow, state: FlowState) -> AtomBatch:
-    """Positions and likeliest elements on the way, for a trajectory; without bonds."""
-    classes = state.graph.elements if state.before is None else state.before.logits["elements"].argmax(-1)
-    elements = classes.clamp(max=model.flows["elements"].classes - 1)
+    """Positions on the way, given elements and the likeliest of the others, for a trajectory; without bonds."""
+    drawn = state.graph.elements
+    guess = drawn if state.before is None else state.before.logits["elements"].argmax(-1)
+    elements = torch.where(state.known.elements, drawn, guess).clamp(max=model.flows["elements"].classes - 1)
     batch = model.vocabulary.decode(state.graph.replace(elements=elements, charges=elements * 0, bonds=_none(state)))
     return batch.replace(bonds=None, charges=None)
 

@@ -214,6 +214,8 @@ def test_what_is_given_comes_out_unchanged(make, batch, kind):
     state = model.start(batch.mask, source, (clean, known))
     seen.append(state.graph)
     state = model.solvers["bridge"](model, state, time_grid(6), batch.mask, source, lambda k, s: seen.append(s.graph))
+    on_the_way = model.snapshot(state, batch.mask)
+    assert torch.equal(on_the_way.elements[known.elements], batch.elements[known.elements])
     for graph in seen:
         assert torch.equal(graph.elements[known.elements], clean.elements[known.elements])
         assert torch.equal(graph.positions[known.atoms], clean.positions[known.atoms])
