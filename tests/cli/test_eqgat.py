@@ -24,7 +24,7 @@ def test_train_sample_and_begin_again(tmp_path):
     result = run(*words, tmp_path / "first")
     assert result.exit_code == 0, result.output
     sampled = run("sample", tmp_path / "first", "-n", "5", "--steps", "3", "-o", tmp_path / "made.sdf")
-    assert sampled.exit_code in (0, 5), sampled.output  # 5: some molecules cannot be sanitised, which is expected here
+    assert sampled.exit_code == 0, sampled.output
     molecules = list(read(tmp_path / "made.sdf"))
     assert len(molecules) == 5
     assert all(molecule.bonds is not None for molecule in molecules)
