@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from molgen.datasets.packed import PackedDataset
+from molgen.geometry.lattice import symmetric_log
 from molgen.models import DataSummary
 
 _PIECE = 20_000
@@ -13,7 +15,7 @@ _PIECE = 20_000
 
 
 def summarise(dataset: PackedDataset) -> DataSummary:
-    """Elements, sizes and, where the data set states them, charges and bonds of the training split."""
+    """Elements, sizes and, where the data set states them, charges, bonds and cells of the training split."""
     train = dataset.indices("train")
     elements = np.zeros(119, np.int64)
     charges, bonds = np.zeros(256, np.int64), np.zeros(256, np.int64)
@@ -39,6 +41,7 @@ def summarise(dataset: PackedDataset) -> DataSummary:
     if "bonds" in dataset.arrays:
         orders = np.concatenate([[0], orders])  # class 0 is no bond, even if all pairs have one
     kinds = np.array(dataset.elements)
+    mean, std = _lattice_moments(dataset, train) if "lattice" in dataset.arrays else ((), ())
     return DataSummary(
         elements=tuple(dataset.elements),
         size_histogram=tuple(dataset.size_histogram("train").tolist()),
@@ -48,7 +51,17 @@ def summarise(dataset: PackedDataset) -> DataSummary:
         bond_orders=tuple(orders.tolist()),
         bond_counts=tuple(bonds[orders].tolist()),
         position_std=float(np.sqrt(squared / max(coordinates, 1))),
+        lattice_mean=mean,
+        lattice_std=std,
     )
+
+
+def _lattice_moments(dataset: PackedDataset, rows: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the coefficients that :class:`DataSummary` names, over the given crystals."""
+    coefficients = symmetric_log(torch.from_numpy(np.asarray(dataset.arrays["lattice"][rows], np.float64)))
+    coefficients[:, 5] -= torch.from_numpy(dataset.sizes[rows]).log() / 3
+    std, mean = torch.std_mean(coefficients, dim=0, correction=0)
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int64]:
