@@ -94,12 +94,15 @@ def distance_matrix(fractional: Tensor, lattice: Tensor) -> Tensor:
         fractional: Shape ``(B, N, 3)``.
         lattice: Shape ``(B, 3, 3)``.
     """
-    return minimum_image(fractional.unsqueeze(1) - fractional.unsqueeze(2), lattice).square().sum(-1).sqrt()
+    vectors = minimum_image(fractional.unsqueeze(1) - fractional.unsqueeze(2), lattice)
+    distances: Tensor = torch.linalg.vector_norm(vectors, dim=-1)
+    return distances
 
 
 def shortest_vector(lattice: Tensor) -> Tensor:
     """Length of the shortest lattice vector in angstrom: an atom's distance to itself, shape ``(B,)``."""
-    return minkowski_reduced(lattice)[0][:, 0].square().sum(-1).sqrt()
+    lengths: Tensor = torch.linalg.vector_norm(minkowski_reduced(lattice)[0], dim=-1)
+    return lengths[:, 0]
 
 
 def _times(vectors: Tensor, matrices: Tensor) -> Tensor:

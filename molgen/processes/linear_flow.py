@@ -36,11 +36,17 @@ class LinearFlow:
         return per_structure(1.0 - t, x0) * x0 + per_structure(t, x0) * x1 + per_structure(spread, x0) * noise
 
     @staticmethod
-    def step(x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, noise: Tensor, sigma: float) -> Tensor:
+    def step(
+        x_t: Tensor, x0: Tensor, t: Tensor, s: Tensor, noise: Tensor, sigma: float, annealing: float = 0.0
+    ) -> Tensor:
         """Draw x_s, s < t, given x_t and the (predicted) data.
 
         The bridge from x_t to x_0 is Markov: mean (s/t) x_t + (1 - s/t) x_0, variance sigma^2 s (t - s) / t. With
         sigma = 0 this is the Euler step of the velocity (x_0 - x_t) / t, and exact along a straight line.
+
+        Velocity annealing multiplies the velocity by 1 + annealing (1 - t), so that it grows towards the data (FlowMM,
+        Miller et al. 2024; CrystalFlow, Luo et al. 2024). Integrated over the step with x_0 fixed, the share of x_t
+        that is kept becomes (s/t)^(1 + annealing) exp(annealing (t - s)): never past x_0, as an Euler step would be.
 
         Args:
             x_t: The field at ``t``, shape ``(B, ...)``.
@@ -49,8 +55,11 @@ class LinearFlow:
             s: Earlier times.
             noise: Standard normal draws, same shape as the field.
             sigma: Bridge noise of this step.
+            annealing: Growth of the velocity; 0 for the flow itself.
         """
         kept = s / t
+        if annealing:
+            kept = kept * (kept * (t - s).exp()) ** annealing
         spread = sigma * (s * (t - s) / t).clamp(min=0.0).sqrt()
         return per_structure(kept, x_t) * x_t + per_structure(1.0 - kept, x_t) * x0 + per_structure(spread, x_t) * noise
 

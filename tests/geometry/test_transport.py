@@ -8,7 +8,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from molgen.geometry.centering import remove_mean
-from molgen.geometry.transport import align_noise
+from molgen.geometry.periodic import shortest
+from molgen.geometry.transport import align_noise, assign_on_torus
 from molgen.testing import random_orthogonal
 
 SIZES = [5, 1, 4, 2, 3]
@@ -124,3 +125,19 @@ def test_kinds_keep_to_themselves_and_a_fixed_frame_is_not_turned(generator):
     free = align_noise(noise, target, mask, kinds, torch.tensor([False, True]))
     assert torch.equal(free[0], aligned[0])
     torch.testing.assert_close(free[1], turned(aligned[1], target[1]), rtol=0, atol=1e-6)
+
+
+def test_assignment_on_the_torus_against_all_permutations(generator):
+    """Each kind among itself, across the faces of the cell, padding and atoms that are not to be paired left alone."""
+    mask = torch.tensor([[True] * 6, [True, False, True, True, True, False]])
+    kinds = torch.tensor([[0, 1, 0, 1, 1, 0], [0, 0, 0, 1, 0, 0]])
+    for _ in range(5):
+        noise, target = (torch.rand(2, 6, 3, generator=generator, dtype=torch.float64) for _ in range(2))
+        found = assign_on_torus(noise, target, mask, kinds)
+        assert torch.equal(found[~mask], noise[~mask])
+        for row in range(2):
+            for kind in (0, 1):
+                same = mask[row] & (kinds[row] == kind)
+                options = [noise[row, same][list(p)] for p in permutations(range(int(same.sum())))]
+                costs = [float(shortest(option - target[row, same]).square().sum()) for option in options]
+                torch.testing.assert_close(found[row, same], options[int(np.argmin(costs))])

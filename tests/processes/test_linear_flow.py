@@ -1,6 +1,7 @@
 """The linear flow and its bridges against the Gaussians that they are, and sampling with the exact prediction."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -127,3 +128,26 @@ def test_times_are_per_structure(generator):
         torch.testing.assert_close(
             together[rows], flow.step(x[rows], x0[rows], t[rows], s[rows], noise[rows], 0.3), rtol=0, atol=0
         )
+
+
+def test_annealing_is_the_faster_flow_integrated():
+    """dx/dt = (x - x_0)/t (1 + a (1 - t)) in 20,000 small steps against one, or two; the last ends in x_0."""
+    x0, start, a = 0.7, -1.3, 6.0
+    x, grid = start, torch.linspace(0.8, 0.3, 20_001, dtype=torch.float64).tolist()
+    for t, s in pairwise(grid):
+        middle = 0.5 * (t + s)
+        x += (s - t) * (x - x0) / middle * (1 + a * (1 - middle))
+    state, data = torch.full((1, 1), start).double(), torch.full((1, 1), x0).double()
+    once = LinearFlow.step(state, data, at(0.8), at(0.3), state, 0.0, a)
+    assert float(once) == pytest.approx(x, rel=1e-3, abs=1e-4)
+    halfway = LinearFlow.step(state, data, at(0.8), at(0.5), state, 0.0, a)
+    torch.testing.assert_close(LinearFlow.step(halfway, data, at(0.5), at(0.3), state, 0.0, a), once)
+    torch.testing.assert_close(LinearFlow.step(state, data, at(0.8), at(0.0), state, 0.0, a), data)
+
+
+def test_without_annealing_the_step_is_the_same_to_the_bit(generator):
+    x, data, noise = (normal(generator, 3, 4) for _ in range(3))
+    t, s = torch.tensor([0.9, 0.5, 0.1], dtype=torch.float64), torch.tensor([0.8, 0.3, 0.0], dtype=torch.float64)
+    plain = LinearFlow.step(x, data, t, s, noise, 0.4)
+    assert torch.equal(LinearFlow.step(x, data, t, s, noise, 0.4, 0.0), plain)
+    assert not torch.equal(LinearFlow.step(x, data, t, s, noise, 0.4, 1.0)[:2], plain[:2])
