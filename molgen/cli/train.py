@@ -44,12 +44,16 @@ def train(
 
     from molgen.cli.progress import progress_bar
     from molgen.config import load_recipe
+    from molgen.errors import ConfigError
 
     folder = out or Path("runs") / Path(recipe).stem
     if resume:
         from molgen.training.folder import recorded_recipe
 
         settings, began_seed, began_precision = recorded_recipe(folder, overrides or [])
+        if (asked := load_recipe(recipe).model.name) != settings.model.name:
+            hint = "give the recipe that it began with, or another --out"
+            raise ConfigError(f"{folder} is a run of {settings.model.name}, recipe {recipe} is of {asked}", hint=hint)
         seed, precision = began_seed if seed is None else seed, precision or began_precision
     else:
         settings = load_recipe(recipe, overrides or [])

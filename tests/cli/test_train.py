@@ -67,6 +67,9 @@ def test_train_then_refuse_then_resume(tiny, tmp_path):
     assert "continue it with --resume" in again.stderr
     assert run(*words, "--resume").exit_code == 0
     assert run(*words[:-4], "--out", tmp_path / "other", "--resume").exit_code == 4
+    other = run("bondflow_qm9", "--out", tmp_path / "run", "--device", "cpu", "--resume")
+    assert other.exit_code == 3
+    assert "is a run of edm, recipe bondflow_qm9 is of bondflow" in other.stderr
 
 
 def test_init(tiny, tmp_path):
