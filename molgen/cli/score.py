@@ -26,7 +26,7 @@ def score(
         typer.Option(
             help="One or more, joined by commas. Molecules: edm (usual), explicit, explicit-sulfoxide, "
             "explicit-legacy, xyz2mol, openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory. "
-            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match."
+            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match, coverage."
         ),
     ] = "",
     reference: Annotated[
@@ -72,8 +72,9 @@ def score(
     """
     from molgen.datasets.find import fingerprint
     from molgen.scoring.kinds import fitting_protocols
+    from molgen.scoring.protocol import Given
     from molgen.scoring.records import first_structure, read_records
-    from molgen.scoring.session import Session
+    from molgen.scoring.session import make_protocols
 
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
@@ -82,7 +83,7 @@ def score(
     inputs = {"files": [fingerprint(file) for file in files], "reference": reference}  # a missing file is noticed here
     asked = [name.strip() for name in protocol.split(",")] if protocol else []
     names = fitting_protocols(asked, first_structure(read_records(files)), files[0])
-    Session(names, targets=targets, bonds=bonds)  # errors of the options before minutes of work
+    make_protocols(names, Given(reference or "", targets or ""), bonds)  # errors of the options come first
     session = _open_session(files, names, reference, targets, bonds, timeout, distributions, workers)
     _score(session, files, workers, dask, out, inputs | session.settings, overwrite)
     _report(session.summary(), as_json)

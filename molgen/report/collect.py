@@ -12,7 +12,10 @@ from molgen.report.histogram import Histogram
 from molgen.report.rows import kinds_of
 from molgen.scoring.protocol import Row
 
-NOT_CHECKS = ("unique", "novel", "radical", "zwitterion")
+NOT_CHECKS = (
+    *("unique", "novel", "radical", "zwitterion"),
+    *("p1", "tight_p1", "symmetric", "same_at_both", "covered", "target_valid"),
+)
 """Truth values about a molecule that are no judgement of its structure."""
 ENERGY = "energy_gain"
 EXAMPLES = 3

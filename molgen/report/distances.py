@@ -86,6 +86,8 @@ def _split(part: dict[str, Any]) -> str:
         known.append(f"held out: {_many(floor)}structures of {facts['holdout']}")
     if isinstance(jitter, int | float):
         known.append(f"control: their atoms moved by {number(jitter)} angstrom (standard deviation)")
+    elif facts.get("control"):
+        known.append(f"control: {facts['control']}")
     return f" {'; '.join(known)}." if facts else ""
 
 

@@ -25,6 +25,7 @@ class KnownCrystals:
         fingerprint: Of the data set, or SHA-256 of the file.
         names: Name of each crystal.
         labels: The same without spaces and all different: where names are equal or empty, the place is added.
+        folder: The data set's, for what is kept beside it; None for a file.
         unusable: Records that could not be read, have no lattice or no atoms; they are not members.
     """
 
@@ -32,6 +33,7 @@ class KnownCrystals:
     fingerprint: str
     names: list[str]
     unusable: int
+    folder: Path | None
     _read: Callable[[int], Structure] = field(repr=False)
     _places: dict[Composition, list[int]] = field(repr=False)
 
@@ -102,7 +104,9 @@ def _from_dataset(spec: str, split: str) -> KnownCrystals:
     places = _by_composition(every[offsets[i] : offsets[i + 1]].tolist() for i in indices)
     names = [dataset.name_of(i) for i in indices]
     label = f"{dataset.name}:{asked or split}"
-    return KnownCrystals(label, dataset.fingerprint, names, 0, lambda k: dataset.structure(indices[k]), places)
+    return KnownCrystals(
+        label, dataset.fingerprint, names, 0, dataset.folder, lambda k: dataset.structure(indices[k]), places
+    )
 
 
 def _from_files(path: Path) -> KnownCrystals:
@@ -120,7 +124,7 @@ def _from_files(path: Path) -> KnownCrystals:
             digest.update(array.tobytes())  # type: ignore[union-attr]
     places = _by_composition(crystal.numbers.tolist() for crystal in crystals)
     names = [crystal.name for crystal in crystals]
-    return KnownCrystals(path.name, digest.hexdigest(), names, unusable, crystals.__getitem__, places)
+    return KnownCrystals(path.name, digest.hexdigest(), names, unusable, None, crystals.__getitem__, places)
 
 
 def _by_composition(all_numbers: Iterator[Sequence[int]]) -> dict[Composition, list[int]]:

@@ -76,7 +76,15 @@ class Quantity:
     meaning: str
 
 
-Metric = Share | UnitShare | Quantity | TargetShare | TargetMean
+@dataclass(frozen=True)
+class Computed:
+    """A rate that does not follow from adding up rows one by one; the session makes it."""
+
+    name: str
+    meaning: str
+
+
+Metric = Share | UnitShare | Quantity | TargetShare | TargetMean | Computed
 
 REASON = Column("reason", "str", "kind: detail of the first failure, atoms counted from 0; empty if all is well")
 IDENTITY_COLUMNS = (
@@ -118,6 +126,7 @@ class Protocol(ABC):
         bonds: The bond source it always uses; empty for the one asked for with ``--bonds``.
         crystals: Whether it scores structures with a lattice; the others score molecules.
         compares_crystals: Whether the session fills in its columns ``unique`` and ``copy_of`` of comparable records.
+        covers: Whether the session fills in its columns and metrics of coverage.
         notes: What a reader must know beside the numbers.
     """
 
@@ -130,6 +139,7 @@ class Protocol(ABC):
     bonds: ClassVar[str] = ""
     crystals: ClassVar[bool] = False
     compares_crystals: ClassVar[bool] = False
+    covers: ClassVar[bool] = False
     notes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod

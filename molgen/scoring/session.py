@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from molgen.chemistry.perception import check_source
 from molgen.errors import ConfigError
+from molgen.scoring.coverage import Coverage, CoverageReference
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
 from molgen.scoring.known_crystals import KnownCrystals
 from molgen.scoring.novelty import OtherFormError, Reference
@@ -31,6 +32,19 @@ from molgen.workers import ordered_map
 _LOOKUP = (SMILES_OF_LOOKUP, "lookup")
 _HYDROGEN = re.compile(r"H(?![a-z])")
 Progress = Callable[[int, int | None], None]
+
+
+def make_protocols(names: Sequence[str], given: Given, bonds: str) -> list[Protocol]:
+    """The protocols of a run; what is wrong with its options is noticed here, before minutes of work.
+
+    Raises:
+        ConfigError: There is no such protocol or bond source, a protocol is named twice, or needs what is not given.
+        MissingError: A protocol needs an optional package that is not installed.
+    """
+    if not names or len(set(names)) != len(names):
+        raise ConfigError(f"need different protocols, got {', '.join(names) or 'none'}")
+    check_source(bonds)
+    return [make_protocol(name, given) for name in names]
 
 
 class Session:
@@ -64,12 +78,9 @@ class Session:
         workers: int = 1,
         progress: Progress | None = None,
     ) -> None:
-        if not protocols or len(set(protocols)) != len(protocols):
-            raise ConfigError(f"need different protocols, got {', '.join(protocols) or 'none'}")
-        check_source(bonds)
         named = "" if reference is None or isinstance(reference, Reference) else str(reference)
         given = Given(named, targets or "")
-        self.protocols = [make_protocol(name, given) for name in protocols]
+        self.protocols = make_protocols(protocols, given, bonds)
         source = "" if distributions is None else distributions.bonds
         self.work = Work(tuple(protocols), bonds, timeout, source, given)
         self._distributions = distributions
@@ -78,6 +89,10 @@ class Session:
         self._crystals = self._known_crystals()
         self._references = self._open(reference, workers, progress)
         self._twins = Twins(timeout)
+        self._coverage: dict[str, Coverage] = {}
+        if covering := [protocol.name for protocol in self.protocols if protocol.covers]:
+            self._coverage = {name: Coverage(CoverageReference(named, workers, progress)) for name in covering}
+            self._crystals |= {name: coverage.reference.known for name, coverage in self._coverage.items()}
         self._unique_before: set[int] = set()
         self._seen = {p.name: HashSet() for p in self.protocols if p.identity}
         self._hydrogens = False
@@ -113,6 +128,8 @@ class Session:
         for scored in ordered_map(ScoreChunk(self.work), _noted(chunks, waiting), workers, dask):
             self._add_twins(scored.rows, waiting.popleft())
             self._add_identity(scored.rows)
+            for name, coverage in self._coverage.items():
+                coverage.fill(scored.rows, f"{name}.")
             if scored.sums is not None:
                 self._sums = scored.sums if self._sums is None else self._sums.merge(scored.sums)
             for row in scored.rows:
@@ -152,6 +169,8 @@ class Session:
     def _replay(self, row: Row) -> None:
         if any(row.get(f"{p.name}.unique") for p in self.protocols if p.compares_crystals):
             self._unique_before.add(int(row["index"] or 0))
+        for name, coverage in self._coverage.items():
+            coverage.fill([row], f"{name}.")
         for protocol in self._telling_apart():
             if row.get(f"{protocol.name}.unique"):
                 self._seen[protocol.name].add(_hashes([row[f"{protocol.name}.smiles"]]))
@@ -164,6 +183,7 @@ class Session:
             from molgen.scoring.distributions.compare import compare
 
             summary.distributions = compare(self._sums, self._distributions)
+        summary.computed = {name: coverage.rates() for name, coverage in self._coverage.items()}
         summary.notes = [*self._notes, *self._hydrogen_notes(), *self._bond_notes()]
         return summary
 
@@ -197,7 +217,7 @@ class Session:
                 raise all_refused
             names = ", ".join(p.name for p in self._telling_apart() if self._form(p) not in found)
             self._notes.append(f"novelty of {names} is not defined: {all_refused}")
-        if not found and not self._crystals:
+        if not found and not any(protocol.crystals for protocol in self.protocols):
             self._notes.append("no protocol here tells molecules apart: the reference plays no part in them")
         if _LOOKUP in found and found[_LOOKUP].table == "SMILES":
             self._notes.append(
@@ -302,6 +322,6 @@ def open_distributions(
         raise ConfigError(
             "distributions need a reference with coordinates", hint="--reference qm9, or a structure file"
         )
-    if bonds == "auto" and first is not None and first.bonds is None:
+    if bonds == "auto" and first is not None and first.bonds is None and first.lattice is None:
         bonds = "lookup"
     return DistributionReference.open(str(reference), bonds, workers=workers, progress=progress)

@@ -33,6 +33,7 @@ class Summary:
         unreadable: Number of records that could not be scored.
         first_unreadable: The first of them: index, source, reason.
         distributions: Distances of distributions from a reference, or None.
+        computed: Metrics by protocol and name that do not follow from single rows.
         notes: What a reader must know beside the numbers.
     """
 
@@ -46,6 +47,7 @@ class Summary:
     unreadable: int = 0
     first_unreadable: list[dict[str, Any]] = field(default_factory=list)
     distributions: dict[str, Any] | None = None
+    computed: dict[str, dict[str, Rate]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,8 @@ class Summary:
 
     def metrics(self, protocol: str | None = None) -> dict[str, Rate | Estimate | None]:
         """Metrics by name of one protocol, the first if None; None where the reference they need was not given."""
-        return self._tallies[protocol or self.protocols[0].name].results()
+        name = protocol or self.protocols[0].name
+        return self._tallies[name].results() | self.computed.get(name, {})
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -161,7 +164,7 @@ def _distribution_table(distributions: dict[str, Any]) -> list[str]:
         return "-" if value is None else f"{value:.4g}"
 
     kinds = ("wasserstein", "jensen_shannon")
-    rows = [("distribution", "wasserstein", "floor", "jittered", "jensen-shannon", "floor", "jittered")]
+    rows = [("distribution", "wasserstein", "floor", "control", "jensen-shannon", "floor", "control")]
     for metric in distributions["metrics"].values():
         cells = [number(part, kind) for kind in kinds for part in (metric, metric.get("floor"), metric.get("control"))]
         unit = f" ({metric['unit']})" if metric.get("unit") else ""

@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from molgen.scoring.protocol import Metric, Protocol, Quantity, Row, Share, UnitShare, all_columns, all_metrics
+from molgen.scoring.protocol import (
+    Computed,
+    Metric,
+    Protocol,
+    Quantity,
+    Row,
+    Share,
+    UnitShare,
+    all_columns,
+    all_metrics,
+)
 from molgen.scoring.rates import ClusteredCount, Estimate, Rate
 from molgen.scoring.targets import TargetCount, TargetMean, TargetShare
 
@@ -53,7 +63,7 @@ class Tally:
             elif isinstance(metric, TargetShare | TargetMean):
                 passed = all(value(column) is True for column in metric.among)
                 self._targets[metric.name].add(value("target"), value(metric.column), passed)
-            elif (number := value(metric.column)) is not None and np.isfinite(number):
+            elif isinstance(metric, Quantity) and (number := value(metric.column)) is not None and np.isfinite(number):
                 self._values[metric.name].append(number)
         reason = row.get("problem") or value("reason")
         if reason:
@@ -66,7 +76,7 @@ class Tally:
         return {metric.name: self._result(metric) for metric in all_metrics(self.protocol)}
 
     def _result(self, metric: Metric) -> Rate | Estimate | None:
-        if metric not in self.metrics:
+        if metric not in self.metrics or isinstance(metric, Computed):
             return None
         if isinstance(metric, Share):
             return Rate.wilson(self._passed[metric.name], self._among[metric.name])

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from molgen.scoring.distributions.descriptors import sa_scorer
 from molgen.scoring.distributions.histograms import Sums
-from molgen.scoring.distributions.metrics import METRICS
+from molgen.scoring.distributions.metrics import CRYSTALS, METRICS
 
 _NOT_A_FEW = 0.01
 
@@ -21,6 +21,8 @@ def cautions(sums: Sums, reference: Sums, bonds: str, floor_n: int) -> list[str]
         floor_n: Structures behind the noise floor.
     """
     found = []
+    if bonds == CRYSTALS:
+        return _crystal_cautions(sums, floor_n)
     if sums.counters["without_bonds"]:
         hint = ": --bonds lookup bonds both sides alike" if bonds == "file" else ""
         found.append(f"{sums.counters['without_bonds']:,} structures have no bonds by {bonds} and play no part{hint}")
@@ -45,6 +47,17 @@ def cautions(sums: Sums, reference: Sums, bonds: str, floor_n: int) -> list[str]
         found.append("only one side has explicit hydrogens, so that distances of atoms, bonds and angles mean little")
     if sa_scorer() is None:
         found.append("no SA score: this RDKit was installed without Contrib")
+    return found
+
+
+def _crystal_cautions(sums: Sums, floor_n: int) -> list[str]:
+    found = ["published Wasserstein distances are of 1,000 valid samples; these are of all that have a cell"]
+    found.append("the distance of energies is not here: CDVAE's property model is not to be had")
+    out = sums.counters["without_bonds"] + sums.counters["lost"]
+    if out:
+        found.append(f"{out:,} structures have no cell that can be reduced and play no part")
+    if sums.n > floor_n:
+        found.append(f"the noise floor is that of {floor_n:,} structures, fewer than the {sums.n:,} that were scored")
     return found
 
 

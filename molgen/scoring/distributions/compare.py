@@ -18,7 +18,7 @@ from typing import Any
 from molgen.scoring.distributions.cautions import cautions
 from molgen.scoring.distributions.distances import Distances, by_type, distances, weighted
 from molgen.scoring.distributions.histograms import EMPTY, Histogram, Sums
-from molgen.scoring.distributions.metrics import METRICS, Metric
+from molgen.scoring.distributions.metrics import Metric, metrics_of
 from molgen.scoring.distributions.plots import plotted
 from molgen.scoring.distributions.reference import DistributionReference
 
@@ -38,12 +38,12 @@ def compare(sums: Sums, reference: DistributionReference) -> dict[str, Any]:
 
     Returns:
         JSON values. ``floor`` is the distance of ``floor_n`` held-out structures from the reference (as many as were
-        scored, or all there are), ``control`` that of the same structures jittered. Undefined numbers are None.
+        scored, or all there are), ``control`` that of the same structures spoilt. Undefined numbers are None.
     """
     rows = reference.draw(sums.n)
     floor, control = reference.holdout.sums(rows), reference.control.sums(rows)
     metrics, histograms = {}, {}
-    for metric in METRICS.values():
+    for metric in metrics_of(reference.bonds).values():
         sides = [part.histograms(metric.name) for part in (sums, reference.sums, floor, control)]
         metrics[metric.name] = _described(metric, sums, reference.sums) | _compared(metric, *sides)
         histograms[metric.name] = _plots(metric, sides[0], sides[1])

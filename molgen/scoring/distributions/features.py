@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from molgen.scoring.distributions.crystal_features import crystal_cells
 from molgen.scoring.distributions.descriptors import descriptors
 from molgen.scoring.distributions.geometry import bond_angles, bond_lengths, torsions
-from molgen.scoring.distributions.metrics import METRICS, Cells, bond_types
+from molgen.scoring.distributions.metrics import CRYSTALS, METRICS, Cells, bond_types
 from molgen.scoring.subject import Subject
 from molgen.structure import Structure
 
@@ -21,7 +22,8 @@ class Features:
         bonds: The bond source used.
         cells: Metric -> cell of each value, in no particular order; a metric without values may be absent. Empty where
             no bonds could be assigned.
-        without_bonds: Whether no bonds could be assigned, so that the structure contributes nothing.
+        without_bonds: Whether no bonds could be assigned (of a crystal: its cell could not be reduced), so that the
+            structure contributes nothing.
         without_descriptors: Whether RDKit refuses the molecule, so that it contributes no rings and no descriptors.
     """
 
@@ -42,6 +44,9 @@ def features(subject: Subject, bonds: str | None = None) -> Features:
     Raises:
         ConfigError: There is no such bond source.
     """
+    if (bonds or subject.bonds) == CRYSTALS:
+        cells = crystal_cells(subject)
+        return Features(CRYSTALS, cells, without_bonds=not cells)
     if bonds not in (None, subject.bonds) and bonds != subject.perceived.source:
         subject = Subject(subject.structure, str(bonds))
     perceived = subject.perceived

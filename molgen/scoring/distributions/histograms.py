@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.scoring.distributions.features import Features
-from molgen.scoring.distributions.metrics import METRICS, STRIDE, Cells
+from molgen.scoring.distributions.metrics import EVERY_METRIC, STRIDE, Cells
 
 Counts = NDArray[np.int64]
 WAITING_CELLS = 500_000
@@ -79,7 +79,7 @@ class Sums:
         """Add values of one metric, counted to no structure.
 
         Args:
-            metric: A name in ``METRICS``.
+            metric: A name in ``EVERY_METRIC``.
             cells: Shape ``(k,)``.
         """
         self._wait(metric, cells, np.ones(len(cells), np.int64))
@@ -110,7 +110,7 @@ class Sums:
 
     def clipped(self, metric: str) -> int:
         """Values of a metric outside its range."""
-        last = METRICS[metric].bins + 1
+        last = EVERY_METRIC[metric].bins + 1
         return sum(int(h.counts[(h.bins == 0) | (h.bins == last)].sum()) for h in self.histograms(metric).values())
 
     def to_arrays(self) -> dict[str, NDArray]:
@@ -135,7 +135,7 @@ class Sums:
         sums = cls()
         sums.counters.update(dict(zip(_COUNTERS, arrays["counters"].tolist(), strict=True)))
         sums.bonds.update(dict(zip(arrays["bonds.names"].tolist(), arrays["bonds.counts"].tolist(), strict=True)))
-        for name in METRICS:
+        for name in EVERY_METRIC:
             if f"{name}.cells" in arrays:
                 cells, counts = (np.asarray(arrays[f"{name}.{part}"], np.int64) for part in ("cells", "counts"))
                 if cells.shape != counts.shape or cells.ndim != 1:

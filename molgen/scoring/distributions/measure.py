@@ -1,4 +1,4 @@
-"""Features of many structures in worker processes, and of their jittered copies."""
+"""Features of many structures in worker processes, and of their spoilt copies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from itertools import islice
 import numpy as np
 
 from molgen.guard import thread_guard
+from molgen.scoring.controls import shuffled_elements, uniform_coordinates
 from molgen.scoring.distributions.features import Features, features
+from molgen.scoring.distributions.metrics import CRYSTALS
 from molgen.scoring.distributions.pools import SEED, is_scorable
 from molgen.scoring.subject import Subject
 from molgen.structure import Structure
@@ -35,7 +37,7 @@ def measured(
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Answer, Answer]]:
-    """(features, features of the jittered copy or None) of every structure, in order.
+    """(features, features of the spoilt copy or None) of every structure, in order.
 
     Args:
         structures: Read lazily.
@@ -64,7 +66,7 @@ class _Measure:
         plain = self._features(structures)
         if not self.jittered:
             return [(answer, None) for answer in plain]
-        moved = self._features([jitter(s, start + k) for k, s in enumerate(structures)])
+        moved = self._features(spoilt(structures, start, self.bonds))
         return list(zip(plain, moved, strict=True))
 
     def _features(self, structures: list[Structure]) -> list[Answer]:
@@ -72,6 +74,19 @@ class _Measure:
             return [_features(self.bonds, structure) for structure in structures]
         answers = thread_guard(_Factory(self.bonds), TIMEOUT).map(structures)
         return [answer if isinstance(answer, Features) else None for answer in answers]
+
+
+def spoilt(structures: list[Structure], start: int, bonds: str) -> list[Structure]:
+    """Bad copies: molecules with jittered atoms; crystals with atoms anywhere and elements shuffled among all of them.
+
+    Args:
+        structures: What is copied.
+        start: Number of the first of them in the whole sequence.
+        bonds: Bond source, or ``CRYSTALS``.
+    """
+    if bonds == CRYSTALS:
+        return shuffled_elements(uniform_coordinates(structures, start), start)
+    return [jitter(structure, start + k) for k, structure in enumerate(structures)]
 
 
 def jitter(structure: Structure, number: int) -> Structure:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.chemistry.crystal_systems import SYSTEMS
 from molgen.elements import SYMBOLS
 from molgen.structure import AROMATIC
 
@@ -164,4 +165,27 @@ _ALL = (
     Metric("tpsa", "TPSA", "square angstrom", "topological polar surface area", 0.0, 2000.0, 0.01, 500),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
-"""All metrics by name, in the order of the report."""
+"""Those of molecules by name, in the order of the report."""
+
+CRYSTALS = "crystals"
+"""Stands in place of a bond source where crystals are compared, whose metrics need no bonds."""
+_CRYSTAL = (
+    Metric("density", "density", "g/cm3", "mass density", 0.0, 40.0, 0.001, 250),
+    _integers("n_elements", "elements per crystal", "elements", "number of different elements of a crystal", 1, 100),
+    METRICS["n_atoms"],
+    METRICS["element"],
+    Metric(
+        "atom_volume", "volume per atom", "cubic angstrom", "volume of the cell over its atoms", 0.0, 200.0, 0.01, 50
+    ),
+    Metric("closeness", "closeness", "", "smallest distance over the sum of covalent radii", 0.0, 5.0, 0.001, 20),
+    _categories("space_group", "space groups", "number of the space group at 0.1 angstrom", str),
+    _categories("crystal_system", "crystal systems", "crystal system of that space group", list(SYSTEMS).__getitem__),
+)
+CRYSTAL_METRICS: dict[str, Metric] = {metric.name: metric for metric in _CRYSTAL}
+"""Those of crystals. CDVAE's Wasserstein distances are those of ``density`` and ``n_elements``."""
+EVERY_METRIC = METRICS | CRYSTAL_METRICS
+
+
+def metrics_of(bonds: str) -> dict[str, Metric]:
+    """The metrics that are compared with a bond source, or with ``CRYSTALS`` in its place."""
+    return CRYSTAL_METRICS if bonds == CRYSTALS else METRICS

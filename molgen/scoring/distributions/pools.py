@@ -32,6 +32,7 @@ class Pool:
         holdout_name: What is held out, such as ``qm9:test``.
         fingerprint: Of the data set, or SHA-256 of the file.
         states_bonds: Whether its structures state bonds (most of them, in a file).
+        crystals: Whether they have a lattice (most of them, in a file).
         reference: At most ``REFERENCE_STRUCTURES`` structures, drawn at random; can be read once.
         holdout: At most ``HOLDOUT_STRUCTURES`` others; can be read once.
         sizes: Number of structures in ``reference`` and in ``holdout``.
@@ -45,6 +46,7 @@ class Pool:
     holdout_name: str
     fingerprint: str
     states_bonds: bool
+    crystals: bool
     reference: Iterable[Structure]
     holdout: Iterable[Structure]
     sizes: tuple[int, int]
@@ -59,8 +61,9 @@ def open_pool(spec: str | Path) -> Pool:
 
     Args:
         spec: A packed data set: ``qm9`` and ``qm9:train`` are its train split with the test split held out,
-            ``qm9:valid`` likewise, ``qm9:test`` has the train split held out. Or a structure file, half of which,
-            chosen at random with a fixed seed, is held out; so is half of a split where the other split is empty.
+            ``qm9:valid`` likewise; ``qm9:test`` has the train split held out, but a test split of crystals the valid
+            split. Or a structure file, half of which, chosen at random with a fixed seed, is held out; so is half of a
+            split where the other split is empty.
 
     Raises:
         MissingError: There is no such data set or file.
@@ -83,8 +86,9 @@ def is_scorable(structure: Structure) -> bool:
 def _dataset_pool(spec: str) -> Pool:
     name, split = split_spec(spec)
     split = split or "train"
-    other = _HOLDOUT_SPLIT[split]
     dataset = open_dataset(name)
+    # The floor that papers on crystals print is validation against test.
+    other = "valid" if split == "test" and "lattice" in dataset.arrays else _HOLDOUT_SPLIT[split]
     reference, holdout = dataset.indices(split), dataset.indices(other)
     holdout_name = f"{dataset.name}:{other}"
     rng = np.random.default_rng(SEED)
@@ -99,6 +103,7 @@ def _dataset_pool(spec: str) -> Pool:
         holdout_name=holdout_name,
         fingerprint=dataset.fingerprint,
         states_bonds="bonds" in dataset.arrays,
+        crystals="lattice" in dataset.arrays,
         reference=_structures(dataset, chosen[0]),
         holdout=_structures(dataset, chosen[1]),
         sizes=(len(chosen[0]), len(chosen[1])),
@@ -127,6 +132,7 @@ def _file_pool(path: Path) -> Pool:
         holdout_name="the other half of the file",
         fingerprint=fingerprint,
         states_bonds=2 * sum(structure.bonds is not None for structure in kept) > len(kept),
+        crystals=2 * sum(structure.lattice is not None for structure in kept) > len(kept),
         reference=chosen[0],
         holdout=chosen[1],
         sizes=(len(chosen[0]), len(chosen[1])),

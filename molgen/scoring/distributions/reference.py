@@ -21,10 +21,12 @@ from molgen.chemistry.tables import TABLE
 from molgen.errors import InputError
 from molgen.scoring.distributions.histograms import Sums
 from molgen.scoring.distributions.measure import JITTER, Answer, measured
+from molgen.scoring.distributions.metrics import CRYSTALS
 from molgen.scoring.distributions.pools import SEED, Pool, open_pool
 from molgen.scoring.distributions.table import FeatureTable
 from molgen.structure import Structure
 
+CRYSTAL_CONTROL = "atoms anywhere in their cells, elements shuffled among 200 crystals"
 VERSION = "distributions-1"
 """Of the metrics, their bins and the choice of structures."""
 Progress = Callable[[int, int | None], None]
@@ -38,7 +40,7 @@ class DistributionReference:
         bonds: Bond source of the reference; ``features`` of the structures compared with it should use the same.
         sums: Over the reference structures.
         holdout: Structures of the same kind, for the noise floor.
-        control: The same structures jittered.
+        control: The same structures spoilt.
         description: What it was made from, ready for JSON; equal descriptions mean equal references.
         notes: What a reader must know.
     """
@@ -71,9 +73,11 @@ class DistributionReference:
         check_source(bonds)
         pool = open_pool(spec)
         asked, notes = bonds, pool.notes
-        if asked in ("auto", "file"):
+        if pool.crystals:
+            bonds = CRYSTALS
+        elif asked in ("auto", "file"):
             bonds = "file" if pool.states_bonds else "lookup"
-        if asked == "file" and bonds != "file":
+        if asked == "file" and bonds == "lookup":
             notes += (f"{pool.name} states no bonds: both sides have those of the lookup, whatever the files state",)
         description = _describe(str(spec), pool, bonds)
         cache = None if pool.folder is None else _cache_path(pool, bonds)
@@ -151,7 +155,7 @@ def _describe(spec: str, pool: Pool, bonds: str) -> dict[str, Any]:
         "holdout_available": pool.available[1],
         "skipped": pool.skipped,
         "seed": SEED,
-        "jitter": JITTER,
+        **({"control": CRYSTAL_CONTROL} if pool.crystals else {"jitter": JITTER}),
     }
 
 

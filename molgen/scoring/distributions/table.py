@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from molgen.scoring.distributions.features import Features
 from molgen.scoring.distributions.histograms import Sums
-from molgen.scoring.distributions.metrics import METRICS, Cells
+from molgen.scoring.distributions.metrics import Cells, metrics_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class FeatureTable:
         """Table of features; None is a structure whose features could not be computed."""
         rows = [Features(bonds, without_bonds=True) if item is None else item for item in features]
         empty = np.zeros(0, np.int64)
-        columns = {name: [row.cells.get(name, empty) for row in rows] for name in METRICS}
+        columns = {name: [row.cells.get(name, empty) for row in rows] for name in metrics_of(bonds)}
         return cls(
             bonds,
             np.array([not row.without_bonds for row in rows], np.bool_),
@@ -69,7 +69,7 @@ class FeatureTable:
     def to_arrays(self) -> dict[str, NDArray]:
         """Everything but ``bonds`` as plain arrays."""
         arrays: dict[str, NDArray] = {"usable": self.usable, "described": self.described}
-        for name in METRICS:
+        for name in metrics_of(self.bonds):
             arrays |= {f"{name}.cells": self.cells[name], f"{name}.offsets": self.offsets[name]}
         return arrays
 
@@ -84,6 +84,6 @@ class FeatureTable:
             bonds,
             arrays["usable"],
             arrays["described"],
-            {name: arrays[f"{name}.cells"] for name in METRICS},
-            {name: arrays[f"{name}.offsets"] for name in METRICS},
+            {name: arrays[f"{name}.cells"] for name in metrics_of(bonds)},
+            {name: arrays[f"{name}.offsets"] for name in metrics_of(bonds)},
         )

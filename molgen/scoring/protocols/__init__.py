@@ -24,11 +24,12 @@ PROTOCOLS = {
     "symmetry": "symmetry:Symmetry",
     "novelty": "novelty:Novelty",
     "match": "prediction:Match",
+    "coverage": "coverage:Coverage",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
 
-CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match")
+CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage")
 """Those of structures with a lattice; the others score molecules."""
 DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry")}
 
