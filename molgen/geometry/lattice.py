@@ -84,7 +84,8 @@ def from_symmetric_log(k: Tensor) -> Tensor:
     """
     k0, k1, k2, k3, k4, k5 = k.unbind(-1)
     rows = (k5 + k4 + k3, k0, k1, k0, k5 + k4 - k3, k2, k1, k2, k5 - 2.0 * k4)
-    return torch.matrix_exp(torch.stack(rows, dim=-1).view(*k0.shape, 3, 3))
+    with torch.autocast(k.device.type, enabled=False):  # no product inside may be rounded
+        return torch.matrix_exp(torch.stack(rows, dim=-1).view(*k0.shape, 3, 3))
 
 
 def right_handed(lattice: Tensor, fractional: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from molgen.geometry.lattice import heights
+from molgen.geometry.periodic import to_cartesian
 
 _MOST_CELLS = 100_000
 """Cells about one atom above which a structure is not a crystal but a mistake, and memory would end."""
@@ -52,8 +53,8 @@ def neighbour_list(fractional: Tensor, lattice: Tensor, mask: Tensor, cutoff: fl
     delta = fractional.unsqueeze(1) - fractional.unsqueeze(2)
     whole = -delta.round()
     structure, cells = _cells_within(lattice, cutoff)
-    shifts = (cells.to(lattice.dtype).unsqueeze(1) @ lattice[structure]).unsqueeze(1)
-    vectors = ((delta + whole).flatten(1, 2) @ lattice).view(delta.shape)[structure] + shifts
+    shifts = to_cartesian(cells.to(lattice.dtype).unsqueeze(1), lattice[structure])
+    vectors = to_cartesian(delta + whole, lattice)[structure] + shifts.unsqueeze(1)
     near = vectors.square().sum(-1) <= cutoff**2
     pairs = mask.unsqueeze(1) & mask.unsqueeze(2)
     home = torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device) & ~cells.any(-1)[:, None, None]

@@ -1,6 +1,7 @@
 """Points on the torus and their images in a crystal: wrapping, nearest images, distances.
 
-Fractional coordinates have period 1 on every axis; cartesian = fractional @ lattice, lattice vectors as rows.
+Fractional coordinates have period 1 on every axis; cartesian = fractional @ lattice, lattice vectors as rows. Nothing
+here is rounded by autocast.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ def nearest_images(delta: Tensor, lattice: Tensor, count: int, reach: int = 1) -
         Shape ``(B, ..., count, 3)``.
     """
     direct = _times(shortest(delta), lattice).reshape(len(delta), -1, 3)
-    shifts = offsets(reach, lattice) @ lattice
+    shifts = _times(offsets(reach, lattice).expand(len(lattice), -1, 3), lattice)
     # |v + s|^2 - |v|^2: the order of lengths by one product, without a tensor of all vectors.
-    further = 2.0 * direct @ shifts.mT + shifts.square().sum(-1).unsqueeze(-2)
+    further = _times(2.0 * direct, shifts.mT) + shifts.square().sum(-1).unsqueeze(-2)
     chosen = further.topk(count, dim=-1, largest=False).indices
     rows = torch.arange(len(lattice), device=chosen.device)[:, None, None]
     return (direct.unsqueeze(-2) + shifts[rows, chosen]).view(*delta.shape[:-1], count, 3)
@@ -106,5 +107,7 @@ def shortest_vector(lattice: Tensor) -> Tensor:
 
 
 def _times(vectors: Tensor, matrices: Tensor) -> Tensor:
-    """Row vectors ``(B, ..., 3)`` times ``(B, 3, 3)``."""
-    return (vectors.reshape(len(vectors), -1, 3) @ matrices).view(vectors.shape)
+    """Row vectors ``(B, ..., 3)`` times ``(B, 3, M)``."""
+    with torch.autocast(vectors.device.type, enabled=False):
+        product = vectors.reshape(len(vectors), -1, 3) @ matrices
+    return product.view(*vectors.shape[:-1], matrices.shape[-1])

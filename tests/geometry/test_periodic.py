@@ -5,6 +5,8 @@ import pytest
 import torch
 from pymatgen.core import Lattice
 
+from molgen.geometry.lattice import from_symmetric_log, lengths_angles, symmetric_log
+from molgen.geometry.neighbours import neighbour_list
 from molgen.geometry.periodic import (
     distance_matrix,
     minimum_image,
@@ -138,3 +140,23 @@ def test_gradient_of_distances_is_that_of_the_chosen_image(cells, generator):
     fractional = delta.detach().requires_grad_()
     distance_matrix(fractional, cells).sum().backward()
     assert bool(fractional.grad.isfinite().all())
+
+
+def test_autocast_rounds_nothing(cells, generator):
+    """Training and sampling may run in bf16, which keeps 8 bits: 0.01 angstrom of a bond, whole cells of a product."""
+    fractional, cells = torch.rand(len(cells), 6, 3, generator=generator), cells.float()
+    mask = torch.ones(len(cells), 6, dtype=torch.bool)
+
+    def everything():
+        edges = neighbour_list(fractional[-2:], cells[-2:], mask[-2:], 4.0)
+        lattice = from_symmetric_log(symmetric_log(cells))
+        cartesian = to_cartesian(fractional, cells)
+        back = to_fractional(cartesian, cells)
+        return cartesian, back, lattice, distance_matrix(fractional, cells), edges.vector, *lengths_angles(cells)
+
+    plain = everything()
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = everything()
+    for first, second in zip(plain, mixed, strict=True):
+        assert second.dtype == torch.float32
+        assert torch.equal(first, second)

@@ -5,6 +5,7 @@ from math import gcd
 
 import pytest
 import torch
+from pymatgen.core import Lattice
 
 from molgen.geometry.lattice import volume
 from molgen.geometry.reduction import minkowski_reduced
@@ -61,3 +62,11 @@ def test_cells_that_are_none_end_without_harm_to_the_others():
     )
     reduced, _ = minkowski_reduced(cells)
     torch.testing.assert_close(reduced[3].norm(dim=-1), torch.ones(3))
+
+
+def test_niggli_cells_are_minkowski_reduced(skewed):
+    """Which is why one ring of cells holds the nearest images of the data sets' cells."""
+    for cell in skewed[:8]:
+        niggli = torch.tensor(Lattice(cell.numpy()).get_niggli_reduced_lattice(1e-6).matrix.copy())
+        lengths = minkowski_reduced(cell[None])[0][0].norm(dim=-1)
+        torch.testing.assert_close(niggli.norm(dim=-1).sort().values, lengths, rtol=1e-5, atol=0)
