@@ -122,6 +122,57 @@ def assert_equivariant(
     _assert_close(moved_vectors, vectors, tolerance, "invariance of the vectors to translation")
 
 
+CrystalNetwork = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
+"""Features ``(B, N, F)``, fractional coordinates ``(B, N, 3)``, lattice ``(B, 3, 3)`` and mask ``(B, N)`` in;
+invariants ``(B, N, .)``, vectors on the axes of the cell ``(B, N, 3)`` and rows that turn with it ``(B, 3, 3)`` out."""
+
+
+def assert_crystal_symmetries(
+    network: CrystalNetwork,
+    features: Tensor,
+    fractional: Tensor,
+    lattice: Tensor,
+    mask: Tensor,
+    generator: torch.Generator,
+    *,
+    tolerance: float = ROUNDING,
+) -> None:
+    """Check what leaves a crystal the same: a turned or reflected cell, another origin, other images of its atoms.
+
+    Raises:
+        AssertionError: Naming the broken symmetry and by how much it is broken.
+    """
+    expected = network(features, fractional, lattice, mask)
+    _assert_not_trivial(*expected)
+    real = mask.unsqueeze(-1)
+    uniform = torch.rand(len(mask), 1, 3, generator=generator, dtype=torch.float64).to(fractional)
+    images = torch.randint(-3, 4, fractional.shape, generator=generator)
+    identity = torch.eye(3).to(lattice)
+    changes = {
+        "rotation": (fractional, random_orthogonal(generator, reflect=False).to(lattice)),
+        "reflection": (fractional, random_orthogonal(generator, reflect=True).to(lattice)),
+        "shift of the origin": ((fractional + uniform) * real, identity),
+        "choice of the images": ((fractional + images) * real, identity),
+    }
+    for name, (moved, q) in changes.items():
+        invariant, vectors, rows = network(features, moved, lattice @ q.T, mask)
+        _assert_close(invariant, expected[0], tolerance, f"{name}, invariants")
+        _assert_close(vectors, expected[1], tolerance, f"{name}, vectors on the axes of the cell")
+        _assert_close(rows, expected[2] @ q.T, tolerance, f"{name}, lattice")
+
+
+def as_molecular(network: CrystalNetwork) -> Network:
+    """For the checks of order and padding below: the lattice comes as nine more features of each atom."""
+
+    def wrapped(features: Tensor, fractional: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        lattice = features[:, 0, -9:].unflatten(-1, (3, 3))
+        invariant, vectors, rows = network(features[..., :-9], fractional, lattice, mask)
+        of_atoms = rows.flatten(1).unsqueeze(1) * mask.unsqueeze(-1)
+        return torch.cat([invariant, of_atoms], dim=-1), vectors
+
+    return wrapped
+
+
 def assert_permutation_equivariant(
     network: Network,
     features: Tensor,
