@@ -62,7 +62,7 @@ def _facts(checkpoint: Checkpoint, settings: Settings) -> list[tuple[str, str]]:
         ("training set", f"{facts['dataset']}, {facts['training_structures']:,} structures, fingerprint "
          f"`{facts['dataset_fingerprint'][:16]}`"),
         ("elements", f"{', '.join(map(str, checkpoint.data.elements))} (atomic numbers)"),
-        ("command", f"`{facts['command']}`"),
+        ("command", f"`{facts['command']}`" if facts["command"] else "not recorded"),
         ("seed, steps, batch", f"{facts['seed']}, {facts['steps']:,}, {recipe['data']['batch_size']}"),
         ("training time", f"{facts['training_seconds'] / 3600:.2f} h, precision {facts['precision']}"),
         ("hardware", facts["hardware"]),

@@ -18,7 +18,7 @@ ENERGY |= {"median": 5.123, "median_low": 4.25, "median_high": 6.0, "meaning": "
 EDM = dict.fromkeys(("atom_stability", "molecule_stability", "validity", "uniqueness"), RATE) | {"novelty": None}
 EXPLICIT = EDM | {"connected": RATE, "novelty": RATE, "radicals": RATE}
 SETTINGS = {"n": 5, "solver": "bridge", "steps": 50, "spacing": 3.0, "seed": 0, "precision": "bf16", "device": "cpu"}
-SETTINGS |= {"options": {"position_noise": 0.0, "category_noise": 0.0, "temperature": 0.9}, "atoms": None}
+SETTINGS |= {"options": {"position_noise": 0.0, "category_noise": 20.0, "temperature": 0.9}, "atoms": None}
 
 
 def make_run(folder, recipe="bondflow_qm9"):
@@ -70,11 +70,16 @@ def test_card_and_metadata(run_folder, tmp_path):
     assert "molgen train bondflow_qm9" in text
     assert "0.50 h" in text
     assert "A note." in text
-    assert "bridge, 50 steps, spacing 3, position_noise 0.0, category_noise 0.0, temperature 1.0 |" in text
+    own = "refinement 0.4, refinement_time 0.4, position_noise 0.0, category_noise 20.0, temperature 0.5"
+    assert f"bridge, 50 steps, spacing 1.5, {own} |" in text
     edm, explicit, energy = Checkpoint.load(folder).provenance["scores"]
     assert (edm["protocol"], edm["validity"]["value"], edm["novelty"]) == ("edm", 0.75, None)
     assert (explicit["connected"]["numerator"], explicit["asked"]) == (3, 5)
     assert energy["energy_gain"]["count"] == 4
+
+
+def test_a_card_without_the_command_says_so(run_folder, tmp_path):
+    assert "| command | not recorded |" in publish(run_folder, tmp_path / "made").read_text()
 
 
 def test_novelty_of_every_form_works_without_the_training_set(run_folder, tmp_path):
@@ -149,7 +154,7 @@ def test_sampling_tuned_after_training(run_folder, tmp_path):
     publish(folder, changes={"sample_steps": "30"}, scores=[score_file(folder)])
     changed = Checkpoint.load(folder).provenance["sampling_changed"]
     assert changed["sample_steps"] == {"trained": 50, "published": 30}
-    assert changed["sample_temperature"] == {"trained": 1.0, "published": 0.9}
+    assert changed["sample_temperature"] == {"trained": 0.5, "published": 0.9}
     text = (folder / "CARD.md").read_text()
     assert "bridge, 30 steps" in text
     assert "sample_steps 50 in training" in text
