@@ -90,7 +90,7 @@ def clean(raw: RawCrystal) -> CleanCrystal:
     values = {NAMES.get(key, key): value for key, value in {**record.properties, **raw.properties}.items()}
     if (number := values.pop(FOUND, None) or space_group(structure, TOLERANCE)) is not None:
         values[SPACE_GROUP] = number
-    known = {key: value for key, value in values.items() if value == value}  # not NaN
+    known = {key: value for key, value in values.items() if value == value and (key, value) != ("spacegroup_csv", 0)}
     return CleanCrystal(
         name,
         raw.split,
