@@ -15,12 +15,14 @@ import numpy as np
 from molgen import io
 from molgen.datasets.find import open_structures
 from molgen.scoring.controls import CONTROLS, SEED
+from molgen.structure import Structure
 
 MOVED = 0.1
 """Standard deviation in angstrom of every coordinate of the moved copies."""
 
 
-def moved(crystals):
+def moved(crystals: list[Structure]) -> list[Structure]:
+    """The crystals with normal noise on every coordinate."""
     rng = np.random.default_rng(SEED)
     return [c.replace(positions=c.positions + rng.normal(0, MOVED, c.positions.shape)) for c in crystals]
 

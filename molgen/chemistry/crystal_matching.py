@@ -10,6 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from molgen.errors import InputError
 from molgen.structure import Structure
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class CrystalMatcher:
         from pymatgen.core.lattice import Lattice
         from pymatgen.core.structure import Structure as Crystal
 
+        if structure.lattice is None:
+            raise InputError("no lattice: molecules are not compared here")
         key = id(structure)
         if key in self._kept and self._kept[key][0] is structure:
             self._kept.move_to_end(key)

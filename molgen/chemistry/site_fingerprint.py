@@ -80,10 +80,11 @@ def _tools() -> tuple[Any, dict[int, list[Any]]]:
     """Neighbour finder and order parameters by coordination number, with pymatgen's optimised settings."""
     from pymatgen.core.local_env import CN_OPT_PARAMS, CrystalNN, LocalStructOrderParams
 
+    table: Any = CN_OPT_PARAMS
     parameters: dict[int, list[Any]] = {}
     for number, names in MOTIFS.items():
         parameters[number] = []
         for name in names:
-            kind, *settings = CN_OPT_PARAMS.get(number, {}).get(name, [name])
+            kind, *settings = table.get(number, {}).get(name, [name])
             parameters[number].append(LocalStructOrderParams([kind], parameters=[settings[0] if settings else None]))
     return CrystalNN(), parameters

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from molgen.report.cell import draw_cell
 from molgen.report.html import Html
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def draw(sketch: Sketch) -> Drawn:
     if sketch.structure is None:
         mol = Chem.MolFromSmiles(sketch.smiles) if sketch.smiles else None
         return Drawn(None, _svg(mol, sketch.label) if mol is not None else "")
+    if sketch.structure.lattice is not None:
+        return Drawn(sketch.structure, draw_cell(sketch.structure, sketch.label))
     bonded = _with_bonds(sketch.structure, sketch.bonds)
     return Drawn(bonded, _svg(_flat(bonded, sketch.noted), sketch.label))
 

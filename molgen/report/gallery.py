@@ -143,4 +143,5 @@ def _molecule(pick: Pick, structure: Structure) -> dict[str, Any]:
         "positions": structure.positions.round(DECIMALS).tolist(),
         "charges": [] if structure.charges is None else structure.charges.tolist(),
         "bonds": [] if structure.bonds is None else structure.bonds.tolist(),
+        "cell": [] if structure.lattice is None else structure.lattice.round(DECIMALS).tolist(),
     }

@@ -41,6 +41,22 @@
     );
   }
 
+  // The twelve edges of a crystal's cell; a molecule has none.
+  function edges(cell) {
+    if (!cell.length) return;
+    const corner = (bits) => ["x", "y", "z"].reduce((point, axis, k) => {
+      point[axis] = cell.reduce((sum, row, i) => sum + (bits >> i & 1) * row[k], 0);
+      return point;
+    }, {});
+    for (let bits = 0; bits < 8; bits += 1) {
+      for (const bit of [1, 2, 4]) {
+        if (!(bits & bit)) {
+          viewer.addCylinder({ start: corner(bits), end: corner(bits | bit), radius: 0.03, color: "gray" });
+        }
+      }
+    }
+  }
+
   function draw(molecule) {
     if (viewer === null) {
       viewer = window.$3Dmol.createViewer(element("viewer"), { id: "viewer-canvas", backgroundAlpha: 0, antialias: true });
@@ -48,8 +64,10 @@
     // Without WebGL the library stays silent and the canvas empty.
     if (!viewer || viewer.getRenderer().isLost()) throw new Error("no WebGL");
     viewer.removeAllModels();
+    viewer.removeAllShapes();
     viewer.addModel().addAtoms(atoms(molecule));
     viewer.setStyle({}, { stick: { radius: 0.12 }, sphere: { scale: 0.26 } });
+    edges(molecule.cell);
     label(molecule);
     viewer.resize();
     viewer.zoomTo();
