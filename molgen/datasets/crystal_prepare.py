@@ -138,7 +138,7 @@ class _Gather:
     def _stated_rule(self, codes: NDArray[np.int8]) -> str:
         rule = "as published" if self.published else "as in the source"
         if absent := [split for code, split in enumerate(SPLITS) if not (codes == code).any()]:
-            rule += f"; this source has no {' and no '.join(absent)} split"
+            rule += f"; this source has no {' split and no '.join(absent)} split"
         return rule
 
     def meta(self, codes: NDArray[np.integer] | None = None) -> dict[str, Any]:
