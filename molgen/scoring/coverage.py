@@ -47,7 +47,7 @@ class Nearest:
     """
 
     def __init__(self, known: NDArray[np.float32]) -> None:
-        self.has: NDArray[np.bool_] = ~np.isnan(known).any(axis=1)
+        self.has: NDArray[np.bool_] = np.asarray(~np.isnan(known).any(axis=1))
         self._known = known[self.has].astype(np.float64)
         self.structure, self.composition = (np.full(len(self._known), np.inf) for _ in range(2))
 
