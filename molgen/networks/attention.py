@@ -15,10 +15,15 @@ import math
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from molgen.networks.half_pairs import HalfPairs, half_pairs
+from molgen.networks.modulated_norm import modulated_norm
+from molgen.networks.pair_attention import pair_attention
+from molgen.networks.pair_update import pair_update
+
+_SMALLEST_EXPONENT = -80.0
+"""exp(-80) is nothing, but a number; below, the exponential takes a path that is ten times slower."""
 
 
 class RadialBasis(nn.Module):
@@ -38,7 +43,8 @@ class RadialBasis(nn.Module):
 
     def forward(self, distances: Tensor) -> Tensor:
         """``(...)`` -> ``(..., R)``, float32."""
-        return torch.exp(self.factor * (torch.log1p(distances).unsqueeze(-1) - self.centres).square())
+        exponent = self.factor * (torch.log1p(distances).unsqueeze(-1) - self.centres).square()
+        return exponent.clamp(min=_SMALLEST_EXPONENT).exp()
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,11 @@ class Layout:
         difference = x.index_select(1, self.pairs.first) - x.index_select(1, self.pairs.second)
         return difference, (difference.square().sum(-1) + 1e-12).sqrt()
 
+    def gather(self, push: Tensor) -> Tensor:
+        """Sum of what pushes each atom along its lines, ``(B, P, 3)`` -> ``(B, N, 3)``, not rounded by autocast."""
+        with torch.autocast(push.device.type, enabled=False):
+            return torch.bmm(self.signs.mT, push)
+
 
 class AttentionBlock(nn.Module):
     """Pair update, attention, feed-forward, coordinate update.
@@ -97,7 +108,6 @@ class AttentionBlock(nn.Module):
         super().__init__()
         self.heads = heads
         self.modulation = nn.Linear(condition, 4 * hidden)
-        self.atom_norm = nn.LayerNorm(hidden, elementwise_affine=False)
         self.to_pair = nn.Linear(hidden, pair)
         self.pair_norm = nn.LayerNorm(pair)
         self.pair_first = nn.Linear(pair, pair, bias=False)
@@ -106,7 +116,6 @@ class AttentionBlock(nn.Module):
         self.bias = nn.Linear(pair, heads + 1, bias=False)
         self.query_key_value = nn.Linear(hidden, 3 * hidden, bias=False)
         self.merge = nn.Linear(hidden + pair, hidden)
-        self.feed_norm = nn.LayerNorm(hidden, elementwise_affine=False)
         self.feed = nn.Sequential(
             nn.Linear(hidden, expansion * hidden), nn.SiLU(), nn.Linear(expansion * hidden, hidden)
         )
@@ -120,34 +129,25 @@ class AttentionBlock(nn.Module):
         self, h: Tensor, z: Tensor, x: Tensor, condition: Tensor, reach: Tensor, layout: Layout, radial: RadialBasis
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Update atoms ``h`` (B, N, H), pairs ``z`` (B, P, C) and coordinates ``x`` (B, N, 3)."""
-        scale, shift, feed_scale, feed_shift = self.modulation(condition).unsqueeze(1).chunk(4, dim=-1)
-        n = self.atom_norm(h) * (1 + scale) + shift
+        modulation = self.modulation(condition).to(h.dtype).unsqueeze(1)
+        scale, shift, feed_scale, feed_shift = modulation.chunk(4, dim=-1)
+        n = modulated_norm(h, scale, shift, z.dtype)
         here = x.detach()  # geometry steers a block; gradients reach earlier blocks through h, z and the sum of moves
         difference, distance = layout.lines(here)
-        z = self.pair_norm(z + self._pair_update(n, z, radial(distance), layout))
+        layers = self.pair_first.weight, self.pair_radial.weight, self.pair_second.weight, self.pair_second.bias
+        z = pair_update(z, self.to_pair(n), radial(distance), layout.ends, layers, self.pair_norm)
         weights = self.bias(z)  # the heads' biases, and the push along the line
-        h = h + self._attend(n, z, weights[..., :-1], layout)
-        f = self.feed_norm(h) * (1 + feed_scale) + feed_shift
-        h = h + self.feed(f)
+        h = self._attend(n, z, weights[..., :-1], layout).to(h.dtype).add_(h)
+        f = modulated_norm(h, feed_scale, feed_shift, z.dtype)
+        h = self.feed(f).to(h.dtype).add_(h)
         push = difference * (weights[..., -1:].to(x.dtype).tanh() / (1.0 + distance.unsqueeze(-1)))
-        move = torch.matmul(layout.signs.mT, push) + here * self.stretch(f).to(x.dtype).tanh()
+        move = layout.gather(push) + here * self.stretch(f).to(x.dtype).tanh()
         return h, z, centred(x + reach * move, layout)
 
-    def _pair_update(self, n: Tensor, z: Tensor, radial: Tensor, layout: Layout) -> Tensor:
-        ends = self.to_pair(n)
-        u = self.pair_first(z) + self.pair_radial(radial)
-        u = torch.baddbmm(u, layout.ends, ends.to(u.dtype))
-        result: Tensor = self.pair_second(F.silu(u))
-        return result
-
     def _attend(self, n: Tensor, z: Tensor, bias: Tensor, layout: Layout) -> Tensor:
-        shape = (*n.shape[:2], 3, self.heads, n.shape[-1] // self.heads)
-        query, key, value = self.query_key_value(n).view(shape).permute(2, 0, 3, 1, 4)
-        logits = torch.matmul(query / math.sqrt(shape[-1]), key.mT) + layout.pairs.expand(bias).permute(0, 3, 1, 2)
-        attention = logits.masked_fill(layout.blocked, -torch.inf).softmax(-1)
-        seen = torch.matmul(attention, value).transpose(1, 2).reshape(n.shape)
-        around = torch.matmul(layout.ends.mT, z.to(layout.ends.dtype)) * layout.share.to(z.dtype)
-        result: Tensor = self.merge(torch.cat([seen, around.to(seen.dtype)], dim=-1))
+        seen = pair_attention(self.query_key_value(n), bias, layout.blocked, layout.pairs)
+        around = torch.bmm(layout.ends.mT, z) * layout.share.to(z.dtype)
+        result: Tensor = self.merge(torch.cat([seen, around], dim=-1))
         return result
 
 

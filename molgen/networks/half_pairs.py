@@ -38,6 +38,12 @@ class HalfPairs:
         """Entries i < j of matrices, ``(B, N, N, ...)`` -> ``(B, P, ...)``."""
         return dense[:, self.first, self.second]
 
+    def collect(self, dense: Tensor) -> Tensor:
+        """Sum of the two entries of each pair, ``(B, N, N, C)`` -> ``(B, P, C)``; the transpose of ``expand``."""
+        flat = dense.reshape(len(dense), self.atoms**2, -1)
+        upper = flat.index_select(1, self.first * self.atoms + self.second)
+        return upper + flat.index_select(1, self.second * self.atoms + self.first)
+
     def expand(self, pairs: Tensor) -> Tensor:
         """Symmetric matrices with a zero diagonal, ``(B, P, C)`` -> ``(B, N, N, C)``."""
         result: Tensor = _Expand.apply(pairs, self)
@@ -62,7 +68,4 @@ class _Expand(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
-        maps = ctx.maps
-        flat = gradient.reshape(len(gradient), maps.atoms**2, -1)
-        upper = flat.index_select(1, maps.first * maps.atoms + maps.second)
-        return upper + flat.index_select(1, maps.second * maps.atoms + maps.first), None
+        return ctx.maps.collect(gradient), None
