@@ -150,7 +150,8 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("coordinate_range", "normalisation"), (1e-6, _MANY)),
         "precision": (1e-12, 0.4),
         **dict.fromkeys(("pair", "heads", "expansion", "largest_weight"), (1, _MANY)),
-        **dict.fromkeys(("vectors", "edges", "pair_hidden"), (1, _MANY)),
+        **dict.fromkeys(("vectors", "edges", "pair_hidden", "frequencies"), (1, _MANY)),
+        **dict.fromkeys(("fractional_loss", "lattice_loss", "sample_step_lr"), (0, _MANY)),
         **{f"{field}_exponent": (0.1, 10) for field in ("position", "element", "charge", "bond")},
         **dict.fromkeys(("feature_loss", "hybrid_weight", "smallest_weight"), (0, _MANY)),
         "radial": (2, _MANY),
@@ -158,6 +159,8 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "sample_steps": (1, _MANY),
         "sample_spacing": (0.1, 10),
         **dict.fromkeys(("sample_position_noise", "sample_category_noise", "sample_temperature"), (0, _MANY)),
+        "sample_refinement": (0, 1),
+        "sample_refinement_time": (1e-3, 1),
         "time_power": (0.1, 10),
         **dict.fromkeys(("position_noise", "position_loss", "element_loss", "charge_loss", "bond_loss"), (0, _MANY)),
     },
@@ -186,14 +189,20 @@ def _check_ranges(recipe: Recipe, source: str) -> None:
         if not clip > 0:
             raise ConfigError(f"{source}: training.clip is {training.clip!r}", hint="adaptive, or a positive number")
     for part, ranges in _RANGES.items():
-        for key, (low, high) in ranges.items():
-            value = getattr(getattr(recipe, part), key, low)
-            if not low <= value <= high:  # also false for nan
-                wanted = f"between {low:g} and {high:g}" if high < _MANY else f"at least {low:g}"
-                raise ConfigError(f"{source}: {part}.{key} is {value}; it must be {wanted}")
+        for key in ranges:
+            if hasattr(settings := getattr(recipe, part), key):
+                check_range(part, key, getattr(settings, key), f"{source}: {part}.{key}")
     if training.muon_learning_rate > 0 and recipe.model.hidden < 32:
         hint = "training.muon_learning_rate=0"
         raise ConfigError(f"{source}: Muon needs matrices of at least 32 rows; model.hidden is too small", hint=hint)
+
+
+def check_range(part: str, key: str, value: float, name: str) -> None:
+    """Raise ConfigError, which calls the setting ``name``, unless ``value`` suits ``key`` of ``part`` of a recipe."""
+    low, high = _RANGES[part].get(key, (0.0, _MANY))
+    if not low <= value <= high:  # also false for nan
+        wanted = f"between {low:g} and {high:g}" if high < _MANY else f"at least {low:g}"
+        raise ConfigError(f"{name} is {value}; it must be {wanted}")
 
 
 def _reject_unknown(values: dict[str, Any], known: dict[str, Any], source: str, prefix: str) -> None:

@@ -74,7 +74,8 @@ def sample(
         generator.model, steps=steps, solver=solver, spacing=spacing, precision=precision, options=options
     )
     plan = generator.plan(n, seed, sizes, condition_of(generator.model, formula, fragment, fragment_atoms, sizes))
-    follower = None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
+    times = settings.times(generator.model)
+    follower = None if trajectory is None else Trajectory(generator.model, times, trajectory_every)
     choices = {"n": n, "seed": seed, "atoms": atoms, **_choices(settings, plan)}
     choices |= {"trajectory": None if trajectory is None else str(trajectory)}
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}

@@ -62,6 +62,8 @@ class BondFlowConfig:
         fragments: Share of training molecules of which a fragment is given.
         sample_steps: Steps of the sampler. This and the following may be changed after training.
         sample_spacing: Exponent of the sampler's times; above 1, more of them lie near the data.
+        sample_refinement: Share of the steps that refine finished molecules; see ``bondflow_sampling.solve``.
+        sample_refinement_time: Time that the network is told in the first of them.
         sample_position_noise: Bridge noise of the sampler.
         sample_category_noise: Rate of jumps back to the prior, which lets early choices be revised.
         sample_temperature: Of the classes' probabilities.
@@ -87,10 +89,12 @@ class BondFlowConfig:
     formulas: float = 0.1
     fragments: float = 0.1
     sample_steps: int = 50
-    sample_spacing: float = 3.0
+    sample_spacing: float = 1.5
+    sample_refinement: float = 0.4
+    sample_refinement_time: float = 0.4
     sample_position_noise: float = 0.0
-    sample_category_noise: float = 0.0
-    sample_temperature: float = 1.0
+    sample_category_noise: float = 20.0
+    sample_temperature: float = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -292,6 +296,11 @@ class BondFlow(nn.Module):
             **{f"network.atom_read.1.{part}": (0, atoms_out) for part in ("weight", "bias")},
             **{f"network.pair_read.2.{part}": (0, classes["bonds"]) for part in ("weight", "bias")},
         }
+
+    def times(self, grid: Callable[[int], Tensor], steps: int) -> Tensor:
+        """The solver's times: ``grid`` for the flow, then a 0 for each step that refines, shape ``(steps + 1,)``."""
+        refining = min(round(self.config.sample_refinement * steps), steps - 1)
+        return F.pad(grid(steps - refining), (0, refining))
 
     @property
     def default_steps(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ from molgen.randomness import NoiseSource
 
 if TYPE_CHECKING:
     from molgen.models.bondflow import BondFlow, Prediction
+
+
+_LAST_REFINEMENT = 0.003
+"""Time that the network is told in the last step that refines."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -65,16 +70,29 @@ def solve(
     """Predict, then draw everything at the next time; ``len(times) - 1`` network calls.
 
     Positions follow the bridge to the predicted ones (Euler's method where there is no noise), classes jump as in
-    ``CategoricalFlow.step``. At t = 0 the positions are the last prediction's and every class is its likeliest.
+    ``CategoricalFlow.step``. At t = 0 the positions are the prediction's and every class is its likeliest.
+
+    Steps that begin at t = 0 refine: the network is told that the molecule has the noise of a time that falls from
+    ``sample_refinement_time`` to ``_LAST_REFINEMENT`` in equal ratios, and its prediction replaces the molecule. That
+    mends bonds and geometry that do not fit each other; it leads towards the modes, as a low temperature does, so
+    only without it is the result a draw from the model's distribution.
     """
+    flowing = int((times > 0).sum())
+    told = times[:-1].clone()
+    told[flowing:] = _refinement_times(model.config.sample_refinement_time, len(told) - flowing).to(told)
     for k in range(1, len(times)):
-        t, s = times[k - 1 : k], times[k : k + 1]
+        t, s = told[k - 1 : k], times[k : k + 1]
         prediction = model.predict(state.graph, t.expand(len(mask)), state.known, state.before)
-        graph = _step(model, state, prediction, t, s, noise, last=k == len(times) - 1)
+        graph = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, graph=state.known.keep(state.graph, graph), before=prediction)
         if on_step is not None:
             on_step(k, state)
     return state
+
+
+def _refinement_times(first: float, count: int) -> Tensor:
+    """Falling in equal ratios, shape ``(count,)``, float64."""
+    return torch.logspace(math.log10(first), math.log10(_LAST_REFINEMENT), count, dtype=torch.float64)
 
 
 def _step(

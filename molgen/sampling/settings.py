@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from molgen.config import check_range
 from molgen.errors import ConfigError
 
 PRECISIONS = ("32", "bf16")
@@ -81,10 +82,11 @@ class Settings:
         other.config = replace(model.config, **changes)
         return other
 
-    @property
-    def times(self) -> Tensor:
-        """The solver's times, shape ``(steps + 1,)``, float64."""
-        return time_grid(self.steps, spacing=self.spacing)
+    def times(self, model: Any) -> Tensor:
+        """The solver's times, shape ``(steps + 1,)``, float64: a grid, unless the model has ``times`` of its own."""
+        grid = partial(time_grid, spacing=self.spacing)
+        own = getattr(model, "times", None)
+        return grid(self.steps) if own is None else self.configured(model).times(grid, self.steps)
 
 
 def options_of(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -95,7 +97,7 @@ def options_of(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
         changes: New values by name; texts are read as the setting's own type.
 
     Raises:
-        ConfigError: The model has no such option, or the value is of another kind, negative or not finite.
+        ConfigError: The model has no such option, or the value is of another kind or out of range.
     """
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -117,8 +119,8 @@ def options_of(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigError(f"option {key}: {str(error).splitlines()[0]}") from error
     options = {name: getattr(merged, _PREFIX + name) for name in known}
     for name, value in options.items():
-        if isinstance(value, int | float) and not 0 <= value < math.inf:
-            raise ConfigError(f"option {name} is {value}; it must be at least 0")
+        if isinstance(value, int | float):
+            check_range("model", _PREFIX + name, value, f"option {name}")
     return options
 
 

@@ -1,5 +1,7 @@
 """BondFlow's loss and sampler, each against its definition computed some other way."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -183,6 +185,32 @@ def test_the_sampler_ends_in_what_is_predicted(make, batch, prior):
     assert torch.equal(made.charges, batch.charges)
     middle = [float((s.graph.positions - target.positions).square().sum()) for _, s in steps]
     assert middle[0] > middle[5] > middle[9] > middle[-1]
+
+
+def test_steps_that_refine_begin_at_zero_and_replace_the_molecule(make, batch):
+    model = make("bondflow", sample_refinement=0.5, sample_refinement_time=0.3)
+    times = model.times(time_grid, 8)
+    assert times.tolist() == [1.0, 0.75, 0.5, 0.25, 0.0, 0.0, 0.0, 0.0, 0.0]
+    assert make("bondflow", sample_refinement=1.0).times(time_grid, 1).tolist() == [1.0, 0.0]
+    told, target = [], model.vocabulary.encode(batch)
+    fixed = Fixed(target, model.flows)
+
+    def predict(graph, t, known, before=None):
+        told.append(float(t[0]))
+        moved = fixed(graph, t, known)
+        return replace(moved, positions=graph.positions + 0.5 * (moved.positions - graph.positions))
+
+    model.predict = predict
+    source, seen = noise(batch.mask), []
+    state = model.start(batch.mask, source)
+    state = model.solvers["bridge"](model, state, times, batch.mask, source, lambda k, s: seen.append(s.graph))
+    assert told[:4] == [1.0, 0.75, 0.5, 0.25]
+    torch.testing.assert_close(
+        torch.tensor(told[4:]), torch.tensor([0.3, 0.3 / 100 ** (1 / 3), 0.3 / 100 ** (2 / 3), 0.003])
+    )
+    errors = [float((graph.positions - target.positions).abs().max()) for graph in seen[3:]]
+    torch.testing.assert_close(torch.tensor(errors), errors[0] * 0.5 ** torch.arange(5.0))
+    assert all(torch.equal(graph.bonds, target.bonds) for graph in seen[3:])
 
 
 def test_snapshots_show_positions_and_elements_of_the_way(make, batch):

@@ -122,7 +122,7 @@ def test_bf16_is_close_and_different(model):
 
 
 def test_spacing_changes_the_times(model):
-    assert Settings.of(model, steps=2, spacing=2.0).times.tolist() == [1.0, 0.25, 0.0]
+    assert Settings.of(model, steps=2, spacing=2.0).times(model).tolist() == [1.0, 0.25, 0.0]
     even, bent = made(model, Settings.of(model, steps=3))[1], made(model, Settings.of(model, steps=3, spacing=2.0))[1]
     assert any(not np.allclose(a.positions, b.positions) for a, b in zip(even, bent, strict=True))
 
