@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from molgen.chemistry.unit_cell import TOLERANCE, canonical_cell, symmetry
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
+from molgen.io.crystal import SYMMETRISED
 from molgen.structure import Structure
 
-SYMMETRISED = "symmetrised"
-"""Property of a crystal that was made exactly symmetric: the tolerance in angstrom."""
 _EXACT = 1e-3
 """Tolerance at which a symmetrised crystal must have all operations that were found."""
 
@@ -34,14 +33,14 @@ def exported(structure: Structure, tolerance: float | None = None) -> Structure:
     reduced = canonical_cell(structure)
     found = symmetry(reduced, tolerance or TOLERANCE)
     labels: dict[str, Any] = {"formula": reduced_formula(structure.numbers.tolist())}
-    labels |= {"space_group": "not found"} if found is None else _symbol(int(found.number))
+    labels |= {"space_group": "not found"} if found is None else _named(found)
     labels["symprec"] = tolerance or TOLERANCE
     if tolerance is not None and found is not None:
         symmetric = canonical_cell(project_on_group(reduced, found.rotations, found.translations))
         again = symmetry(symmetric, _EXACT)
         # Where atoms are nearer than the tolerance the operations found may not hold together.
         if again is not None and len(again.rotations) >= len(found.rotations):
-            reduced, labels = symmetric, {**labels, **_symbol(int(again.number)), SYMMETRISED: tolerance}
+            reduced, labels = symmetric, {**labels, **_named(again), SYMMETRISED: tolerance}
     kept = {key: value for key, value in structure.properties.items() if key != SYMMETRISED}
     return reduced.replace(properties={**kept, **labels})
 
@@ -96,7 +95,5 @@ def check_tolerance(tolerance: float) -> float:
     return tolerance
 
 
-def _symbol(number: int) -> dict[str, Any]:
-    from pymatgen.symmetry.groups import sg_symbol_from_int_number
-
-    return {"space_group": sg_symbol_from_int_number(number), "space_group_number": number}
+def _named(found: Any) -> dict[str, Any]:
+    return {"space_group": str(found.international), "space_group_number": int(found.number)}

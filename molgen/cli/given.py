@@ -1,49 +1,85 @@
-"""What the user gives to `molgen sample`: a formula or a fragment, and settings by name."""
+"""What the user asks of `molgen sample`: a formula, a chemical system, targets or a fragment, and settings by name."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from molgen.sampling.conditions import Condition
+    from molgen.sampling.conditions import Request
+    from molgen.structure import Structure
 
 
-def condition_of(
-    model: Any,
-    formula: str | None,
-    fragment: Path | None,
-    fragment_atoms: str | None,
-    atoms: tuple[int, int] | None,
-) -> Condition | None:
-    """What every molecule is given, with a line on stderr for what may not be meant.
+@dataclass(frozen=True)
+class Asked:
+    """Options of the command line as they were written, None where they were not."""
 
-    Raises:
-        typer.BadParameter: Options exclude each other, or the model cannot do it (exit code 2).
-        MolgenError: The formula or the fragment cannot be used with this model.
-    """
-    from molgen.sampling.conditions import make_condition, refusal
+    formula: str | None = None
+    units: str | None = None
+    system: str | None = None
+    targets: str | None = None
+    per_target: int | None = None
+    fragment: Path | None = None
+    fragment_atoms: str | None = None
+    atoms: str | None = None
 
-    if formula is not None and fragment is not None:
-        raise typer.BadParameter("--formula and --fragment exclude each other")
-    if formula is not None and atoms is not None:
-        raise typer.BadParameter("--formula states all atoms, so that --atoms has no place beside it")
-    if fragment_atoms is not None and fragment is None:
-        raise typer.BadParameter("--fragment-atoms chooses atoms of a --fragment, and none is given")
-    for kind, value in (("formula", formula), ("fragment", fragment)):
-        if value is not None and (reason := refusal(model, kind)):
+    def request(self, model: Any) -> Request:
+        """What is asked for, checked as far as it can be before files are read, and then read from them.
+
+        Raises:
+            typer.BadParameter: Options exclude each other, or the model cannot do it (exit code 2).
+            MolgenError: An option's value or a file cannot be used.
+        """
+        from molgen.sampling.conditions import Request, refusal
+        from molgen.sampling.formula import parse_units
+        from molgen.sampling.sizes import parse_atoms
+
+        options = {"formula": self.formula, "chemical system": self.system, "targets": self.targets}
+        given = [name for name, value in {**options, "fragment": self.fragment}.items() if value is not None]
+        if self.fragment_atoms is not None and self.fragment is None:
+            raise typer.BadParameter("--fragment-atoms chooses atoms of a --fragment, and none is given")
+        if self.per_target is not None and self.targets is None:
+            raise typer.BadParameter("--per-target counts structures for each of --targets, and none are given")
+        if reason := refusal(model, given, atoms=self.atoms is not None, units=self.units is not None):
             raise typer.BadParameter(reason)
-    structure = None
-    if fragment is not None:
-        from molgen.chemistry.fragment import parse_indices, read_fragment
+        return Request(
+            formula=self.formula,
+            formula_units=None if self.units is None else parse_units(self.units),
+            chemical_system=self.system,
+            targets=None if self.targets is None else _read_targets(self.targets),
+            per_target=self.per_target or 1,
+            targets_source=self.targets or "",
+            fragment=None if self.fragment is None else _read_fragment(self.fragment, self.fragment_atoms),
+            atoms=None if self.atoms is None else parse_atoms(self.atoms),
+        )
 
-        structure = read_fragment(fragment, None if fragment_atoms is None else parse_indices(fragment_atoms))
-    condition = make_condition(model, formula=formula, fragment=structure, atoms=atoms)
-    for note in [] if condition is None else condition.notes(model.data):
-        typer.echo(f"note: {note}", err=True)
-    return condition
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where what was given came from, for the sidecar."""
+        if self.fragment is None:
+            return {}
+        return {"fragment": str(self.fragment), "fragment_atoms": self.fragment_atoms}
+
+
+def _read_fragment(path: Path, atoms: str | None) -> Structure:
+    from molgen.chemistry.fragment import parse_indices, read_fragment
+
+    return read_fragment(path, None if atoms is None else parse_indices(atoms))
+
+
+def _read_targets(spec: str) -> list[Structure]:
+    """The structures of a file or data set; what cannot be read is counted on stderr."""
+    from molgen.datasets.find import open_structures
+    from molgen.io import Skipped
+
+    skipped = Skipped()
+    structures = list(open_structures(spec, on_error=skipped.add))
+    for line in skipped.lines():
+        typer.echo(f"skipped in {spec}: {line}", err=True)
+    return structures
 
 
 def options_from(assignments: list[str] | None) -> dict[str, str]:

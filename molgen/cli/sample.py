@@ -3,98 +3,175 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from molgen.cli.sampled import Writing
+    from molgen.sampling.conditions import Condition
     from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
     from molgen.sampling.settings import Settings
     from molgen.sampling.sizes import Plan
     from molgen.sampling.trajectory import Trajectory
-    from molgen.structure import Structure
 
-NOT_KEPT = "given_not_kept"
-"""Name of the count of molecules that are not what was given; by construction it is 0."""
+DEFAULT_NUMBER = 1000
+_OUT = "File: .sdf (holds bonds), .extxyz, .xyz, + .gz; for crystals .extxyz, .cif, .zip or FOLDER/ of CIFs."
 
 
 def sample(
     checkpoint: Annotated[str, typer.Argument(help="Checkpoint or run folder, weights file, or name in checkpoints/.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="File: .sdf (holds bonds), .extxyz, .xyz; or + .gz.")],
-    n: Annotated[int, typer.Option("-n", "--number", min=1, help="Molecules.")] = 1000,
+    out: Annotated[str, typer.Option("--out", "-o", help=_OUT)],
+    n: Annotated[int | None, typer.Option("-n", "--number", min=1, help="Structures; default 1,000.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     steps: Annotated[int | None, typer.Option(min=1, help="Solver steps; default the model's own number.")] = None,
     solver: Annotated[str | None, typer.Option(help="One of the model's; EDM: ancestral, ddim, dpm, dpm_sde.")] = None,
     spacing: Annotated[float | None, typer.Option(help="Exponent of the times; above 1, more near t = 0.")] = None,
     atoms: Annotated[str | None, typer.Option(help="Number of atoms, 19 or 10-20; default as trained on.")] = None,
-    formula: Annotated[str | None, typer.Option(help="Composition with hydrogens, such as C7H10O2.")] = None,
+    formula: Annotated[str | None, typer.Option(help="Composition, C7H10O2 (with hydrogens) or LiFePO4.")] = None,
+    num_formula_units: Annotated[str | None, typer.Option(help="Formula units in a crystal's cell, 2 or 1..4.")] = None,
+    chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
+    targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
+    per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures per target.")] = None,
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
+    symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Molecules at once; the result is the same.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
-    trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four molecules, .extxyz.")] = None,
+    trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four structures, .extxyz.")] = None,
     trajectory_every: Annotated[int, typer.Option(min=1, help="Steps between their frames.")] = 10,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the files instead of continuing.")] = False,
 ) -> None:  # fmt: skip
-    """Make molecules. The same command again continues where it was interrupted; OUT.json holds the provenance.
+    """Make molecules or crystals. The same command again continues where it stopped; OUT.json holds the provenance.
 
     A model with bonds writes its own bonds and charges; in .sdf each molecule says whether RDKit sanitises it
     (sanitised, else sanitise_error) and whether it is one piece (connected), and OUT.json counts them. Other models'
     bonds are looked up by distance. With --fragment the given atoms come first, where they are in the file.
 
-    Exit code 5: some molecules have coordinates that are not finite; OUT.json lists them, OUT lacks them.
+    Crystals are written in their right-handed Niggli cell with formula and space group (found at 0.1 angstrom, or at
+    the tolerance of --symmetrise, which makes them exactly symmetric; a CIF then holds the operations). With
+    --num-formula-units the structures are shared out among the numbers that fit the training set's cells. With
+    --chemical-system those that lack an element are rejected, counted, and replaced. With --targets each structure
+    says in property target whose composition it has, for the match scores.
+
+    Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
+    for; OUT.json counts the reasons.
 
     Examples: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250;
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
-    molgen sample CHECKPOINT --fragment scaffold.sdf --atoms 15-20 -n 100 -o out.sdf --set temperature=0.9
+    molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
+    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz
     """
     from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
     from molgen.host_cpu import prepare_cpu
 
     end_by_sigterm_as_by_ctrl_c()
     prepare_cpu()
-    from molgen.cli.given import condition_of, options_from
+    from molgen.cli.given import Asked, options_from
+    from molgen.cli.sampled import conclude, noun, writing
+    from molgen.io import target_of
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
     from molgen.sampling.settings import Settings
-    from molgen.sampling.sizes import parse_atoms
     from molgen.sampling.trajectory import Trajectory
 
-    check_format(out)
+    target = target_of(out)
     if trajectory is not None:
-        _check_trajectory(trajectory, out, overwrite)
-    sizes, options = None if atoms is None else parse_atoms(atoms), options_from(set_)
+        _check_trajectory(trajectory, target.path, overwrite)
+    options = options_from(set_)
     generator = load(checkpoint, device)
+    check_format(out, generator.model.data.is_periodic)
+    _check_symmetrise(symmetrise, generator)
     settings = Settings.of(
         generator.model, steps=steps, solver=solver, spacing=spacing, precision=precision, options=options
     )
-    plan = generator.plan(n, seed, sizes, condition_of(generator.model, formula, fragment, fragment_atoms, sizes))
-    times = settings.times(generator.model)
-    follower = None if trajectory is None else Trajectory(generator.model, times, trajectory_every)
-    choices = {"n": n, "seed": seed, "atoms": atoms, **_choices(settings, plan)}
+    asked = Asked(
+        formula=formula,
+        units=num_formula_units,
+        system=chemical_system,
+        targets=targets,
+        per_target=per_target,
+        fragment=fragment,
+        fragment_atoms=fragment_atoms,
+        atoms=atoms,
+    )
+    work = _planned(generator, asked, n, seed)
+    follower = (
+        None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
+    )
+    choices = {"n": work.number, "seed": seed, "atoms": atoms, **_choices(settings, work.condition)}
     choices |= {"trajectory": None if trajectory is None else str(trajectory)}
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
-    source = {} if fragment is None else {"fragment": str(fragment), "fragment_atoms": fragment_atoms}
-    with _sample_file(generator, plan, out, choices, source, overwrite) as file:
+    choices |= {} if symmetrise is None else {"symmetrise": symmetrise}
+    manner = writing(generator, target, symmetrise)
+    with _sample_file(generator, work.plan, out, choices, asked.source, manner, overwrite) as file:
         if file.chunks_done:
-            typer.echo(f"continuing {out}: {file.written:,} of {n:,} molecules are there", err=True)
+            typer.echo(f"continuing {out}: {file.written:,} of {work.number:,} {noun(generator)} are there", err=True)
         try:
-            _fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
+            for plan in _rounds(file, generator, work):
+                _fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
         except KeyboardInterrupt:
-            typer.echo(f"{file.written:,} molecules are kept in {out}; the same command continues", err=True)
+            typer.echo(f"{file.written:,} {noun(generator)} are kept in {out}; the same command continues", err=True)
             raise
-    _conclude(file, generator, n)
+    conclude(file, generator, work.number, work.condition)
 
 
-def _choices(settings: Settings, plan: Plan) -> dict[str, Any]:
-    """What decides the molecules, as the sidecar holds it."""
+@dataclass(frozen=True)
+class _Work:
+    """What is to be made: how many, given what, with how many atoms, and the plan of the first round."""
+
+    number: int
+    atoms: tuple[int, int] | None
+    condition: Condition | None
+    plan: Plan
+
+
+def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Work:
+    from molgen.sampling.conditions import make_condition, number_of
+
+    request = asked.request(generator.model)
+    if n is not None and asked.targets is not None:
+        raise typer.BadParameter("--targets says how many structures are made; --per-target is the number for each")
+    condition = make_condition(generator.model, request)
+    for note in [] if condition is None else condition.notes(generator.model.data):
+        typer.echo(f"note: {note}", err=True)
+    number = number_of(request, condition, n or DEFAULT_NUMBER)
+    return _Work(number, request.atoms, condition, generator.plan(number, seed, request.atoms, condition))
+
+
+def _rounds(file: SampleFile, generator: Generator, work: _Work) -> Iterator[tuple[Plan, int]]:
+    """Each round's plan, and how many chunks came before it; those that an earlier run began are the same again."""
+    from molgen.sampling.rounds import rounds
+
+    later: list[int] = file.state["rounds"]
+    known, before = len(later), 0
+
+    def rejected(number: int) -> int:
+        if number < known:
+            return later[number]
+        by_chance = work.condition is not None and work.condition.by_chance
+        return file.not_asked_for - sum(file.state["rounds"]) if by_chance else 0
+
+    def again(number: int, seed: int) -> Plan:
+        return generator.plan(number, seed, work.atoms, work.condition)
+
+    for index, plan in enumerate(rounds(work.plan, again, rejected)):
+        if index > known:
+            file.extend(len(plan), len(plan.chunks))
+        yield plan, before
+        before += len(plan.chunks)
+
+
+def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
+    """What decides the structures, as the sidecar holds it."""
     names = ("steps", "solver", "spacing", "precision")
-    given = {} if plan.condition is None else plan.condition.settings
+    given = {} if condition is None else condition.settings
     return {**{name: getattr(settings, name) for name in names}, "options": dict(settings.options) or None, **given}
 
 
@@ -108,8 +185,24 @@ def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:
         raise OutputError(f"{trajectory} exists already", hint="add --overwrite to replace it, or name another file")
 
 
+def _check_symmetrise(tolerance: float | None, generator: Generator) -> None:
+    if tolerance is None:
+        return
+    from molgen.chemistry.crystal_export import check_tolerance
+
+    check_tolerance(tolerance)
+    if not generator.model.data.is_periodic:
+        raise typer.BadParameter("--symmetrise is for crystals, and this model makes molecules")
+
+
 def _sample_file(
-    generator: Generator, plan: Plan, out: Path, choices: dict[str, Any], source: dict[str, Any], overwrite: bool
+    generator: Generator,
+    plan: Plan,
+    out: str,
+    choices: dict[str, Any],
+    source: dict[str, Any],
+    manner: Writing,
+    overwrite: bool,
 ) -> SampleFile:
     """The file with its provenance.
 
@@ -117,108 +210,71 @@ def _sample_file(
         generator: The model.
         plan: What is made.
         out: Where.
-        choices: What decides the molecules, beside the model and the kind of device.
+        choices: What decides the structures, beside the model and the kind of device.
         source: Where what was given came from.
+        manner: How structures become records.
         overwrite: Replace a file of other settings.
     """
     from molgen.provenance import hardware, versions
     from molgen.sampling.output import SampleFile
 
-    bonds, prepare, count = _writing(generator, plan, out)
     decisive = {"checkpoint_sha256": generator.sha256(), **choices, "device": generator.device.partition(":")[0]}
     facts = {
         "checkpoint": str(generator.path),
         "model": generator.checkpoint.recipe.get("model", {}).get("name"),
         "recipe": generator.checkpoint.recipe,
         "training": generator.checkpoint.provenance,
-        "bonds": bonds,
+        **manner.facts,
         "hardware": hardware(generator.device),
         "versions": versions(),
         **source,
     }
-    return SampleFile(out, decisive, facts, len(plan.chunks), prepare=prepare, count=count, overwrite=overwrite)
-
-
-def _writing(
-    generator: Generator, plan: Plan, out: Path
-) -> tuple[str | None, Callable[[Structure], Structure], Callable[[Structure], Mapping[str, int]]]:
-    """Where bonds come from, what is done to each molecule before it is written, and what is counted of it."""
-    from molgen.io import format_of
-
-    bonds: str | None = "the model's own" if generator.model.states_bonds else None
-    prepare: Callable[[Structure], Structure] = lambda structure: structure  # noqa: E731
-    labels: Callable[[Structure], Mapping[str, int]] = lambda structure: {}  # noqa: E731
-    if "bonds" in format_of(out).keeps and generator.model.states_bonds:
-        from molgen.chemistry.labels import counted, labelled
-
-        prepare, labels = labelled, counted
-    elif "bonds" in format_of(out).keeps:
-        from molgen.chemistry.bonds import perceive_bonds
-
-        bonds, prepare = "lookup of interatomic distances (EDM's table)", perceive_bonds
-    condition = plan.condition
-    if condition is None:
-        return bonds, prepare, labels
-    return bonds, prepare, lambda s: {**labels(s), NOT_KEPT: int(not condition.kept(s))}
+    return SampleFile(
+        out,
+        decisive,
+        facts,
+        len(plan.chunks),
+        prepare=manner.prepare,
+        count=manner.count,
+        overwrite=overwrite,
+        periodic=generator.model.data.is_periodic,
+    )
 
 
 def _fill(
     file: SampleFile,
     generator: Generator,
-    plan: Plan,
+    round_: tuple[Plan, int],
     settings: Settings,
     batch_size: int,
     follower: Trajectory | None,
     trajectory: Path | None,
 ) -> None:
-    """Make the chunks that the file lacks and write each as it comes."""
+    """Make the chunks of a round that the file lacks and write each as it comes."""
     from molgen.cli.progress import progress_bar
-    from molgen.sampling.generator import structures_of
+    from molgen.cli.sampled import noun
+    from molgen.sampling.generator import checked
     from molgen.sampling.runner import run
 
-    with progress_bar("sampling", "molecules") as report:
+    plan, before = round_
+    with progress_bar("sampling" if not before else "replacing", noun(generator)) as report:
         chunks = run(
             generator.model,
             plan,
             settings,
             batch_size=batch_size,
-            first=file.chunks_done,
+            first=max(0, file.chunks_done - before),
             progress=report,
             log=lambda line: typer.echo(line, err=True),
-            watch=follower,
+            watch=None if before else follower,
         )
         began = time.perf_counter()
         for chunk, parts in chunks:
-            structures = list(structures_of(parts, plan.condition))
-            if chunk == 0 and follower is not None and trajectory is not None:
+            made = list(checked(parts, plan, chunk))
+            if chunk == before == 0 and follower is not None and trajectory is not None:
                 missing = follower.write(trajectory)
                 if missing:
                     typer.echo(f"{trajectory}: {missing} frames are not finite and are left out", err=True)
             now = time.perf_counter()
-            file.add(structures, now - began)
+            file.add([structure for structure, _ in made], now - began, [problem for _, problem in made])
             began = now
-
-
-def _conclude(file: SampleFile, generator: Generator, n: int) -> None:
-    """Say what was made, or raise PartialError where something is missing."""
-    from molgen.errors import PartialError
-    from molgen.scoring.smiles_forms import HASHES_FILE
-
-    rate = f", {file.state['molecules_per_second']:,} molecules/s" if file.state["molecules_per_second"] else ""
-    typer.echo(f"{file.written:,} molecules in {file.path}{rate}; provenance in {file.sidecar}", err=True)
-    counts = file.counts
-    if "sanitised" in counts:
-        typer.echo(f"{counts['sanitised']:,} sanitised, {counts['connected']:,} in one piece", err=True)
-    if lost := file.not_finite:
-        first = lost[0]
-        raise PartialError(
-            f"{len(lost)} of {n} molecules have coordinates that are not finite and were not written; "
-            f"the first: number {first['index']} (chunk {first['chunk']}, row {first['row']}, {first['atoms']} atoms)",
-            hint=f"{file.sidecar} lists them; --precision 32, more --steps, or a longer trained model",
-        )
-    if wrong := counts.get(NOT_KEPT):
-        raise PartialError(f"{wrong} of {n} molecules are not what was given; please report this with {file.sidecar}")
-    folder = generator.path.parent
-    shipped = (folder / HASHES_FILE).is_file()  # then novelty needs no data set
-    reference = folder if shipped else generator.checkpoint.provenance.get("dataset", "qm9")
-    typer.echo(f"next: molgen score {file.path} --reference {reference}", err=True)

@@ -11,7 +11,8 @@ import numpy as np
 
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
-from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError, one_line
+from molgen.io.annotations import cif_items, comment_with, read_cif_items, split_comment
+from molgen.io.records import LONGEST_RECORD, BadRecord, Record, RecordError
 from molgen.structure import Structure
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ _KINDS = {
     "exceeded tolerance": "not an ordered crystal",
 }
 """Kinds of bad records by words of pymatgen's warning; the last is for sites that atoms share."""
+
+SYMMETRISED = "symmetrised"
+"""Property of a crystal that is exactly symmetric (:mod:`molgen.chemistry.crystal_export`)."""
+_EXACT = 1e-3
+"""Tolerance in angstrom at which the operations of such a crystal are found again."""
+_FLATTEST = 1e-9
+"""Smallest volume of a cell over the product of its lengths."""
 
 _COUNTS_ROW = 5
 _MOST_SYMBOL_ROWS = 11
@@ -63,11 +71,12 @@ def read_cif_block(block: list[str], first: int = 1) -> Record:
         return CifParser.from_str("\n".join(block)).parse_structures(primitive=False)[0]
 
     name = next((row[5:].strip() for row in block if row.lower().startswith("data_")), "")
-    return _record(parse, block, first, "malformed CIF block", name)
+    record = _record(parse, block, first, "malformed CIF block", name)
+    return record if isinstance(record, BadRecord) else record.replace(properties=read_cif_items(block))
 
 
 def poscar_records(lines: Iterator[str]) -> Iterator[Record]:
-    """The one structure of a POSCAR or CONTCAR; the comment line is its name."""
+    """The one structure of a POSCAR or CONTCAR; the comment line is its name, and properties if written here."""
     from pymatgen.io.vasp.inputs import Poscar
 
     rows = list(islice(lines, LONGEST_RECORD))
@@ -77,7 +86,9 @@ def poscar_records(lines: Iterator[str]) -> Iterator[Record]:
         return Poscar.from_str("\n".join(rows)).structure
 
     if any(row.strip() for row in rows):
-        yield _record(parse, rows, 1, "malformed POSCAR", rows[0].strip())
+        name, properties = split_comment(rows[0])
+        record = _record(parse, rows, 1, "malformed POSCAR", name)
+        yield record if isinstance(record, BadRecord) else record.replace(properties=properties)
 
 
 def _check_counts(rows: list[str]) -> None:
@@ -135,22 +146,33 @@ def _why(kind: str, error: Exception, told: list[str]) -> tuple[str, str]:
 
 
 def encode_cif(structure: Structure) -> str:
-    """One data block in space group P1; raises InputError for a structure without a lattice."""
+    """One data block, properties as items ``_molgen_...``; raises InputError for a structure that it cannot hold.
+
+    It lists all atoms in P1, in the structure's own cell, unless the structure has the property ``symmetrised``: then
+    it has the conventional cell with the symmetry operations and the atoms that are independent. A left-handed cell has
+    two axes swapped, as lengths and angles would make it right-handed and so mirror the crystal.
+    """
     from pymatgen.io.cif import CifWriter
 
-    text = str(CifWriter(_crystal(structure)))
-    if not structure.name:
-        return text
-    _, _, rest = text.partition("\ndata_")
-    return f"data_{'_'.join(structure.name.split())}\n{rest.partition(chr(10))[2]}"
+    items = cif_items(structure.properties)
+    if structure.lattice is not None and np.linalg.det(structure.lattice) < 0:
+        structure = structure.replace(lattice=structure.lattice[[1, 0, 2]])
+    crystal = _crystal(structure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        text = str(CifWriter(crystal, symprec=_EXACT if SYMMETRISED in structure.properties else None))
+    head, _, rest = text.partition("\ndata_")
+    block, _, rest = rest.partition("\n")
+    name = "_".join(structure.name.split()) or block
+    return "\n".join([head if structure.name == "" else "", f"data_{name}", *items, rest]).lstrip("\n")
 
 
 def encode_poscar(structure: Structure) -> str:
-    """A POSCAR in fractional coordinates; raises InputError for a structure without a lattice."""
+    """A POSCAR in fractional coordinates, properties behind the name; InputError for a structure without a lattice."""
     from pymatgen.io.vasp.inputs import Poscar
 
     crystal = _crystal(structure)
-    return str(Poscar(crystal, comment=one_line(structure.name) or crystal.formula))
+    return str(Poscar(crystal, comment=comment_with(structure.name or crystal.formula, structure.properties)))
 
 
 def _crystal(structure: Structure) -> Crystal:
@@ -158,4 +180,7 @@ def _crystal(structure: Structure) -> Crystal:
 
     if structure.lattice is None:
         raise InputError("no lattice: CIF and POSCAR hold crystals only", hint="convert molecules to .sdf or .extxyz")
+    lengths = np.linalg.norm(structure.lattice, axis=1)
+    if abs(np.linalg.det(structure.lattice)) <= _FLATTEST * lengths.prod():
+        raise InputError("zero volume: the cell vectors lie in a plane")
     return cast("Crystal", to_pymatgen(structure))

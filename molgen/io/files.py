@@ -10,7 +10,8 @@ from types import TracebackType
 import numpy as np
 
 from molgen.errors import InputError
-from molgen.io.formats import Format, format_of
+from molgen.io.formats import Format, format_of, target_of
+from molgen.io.members import Members
 from molgen.io.records import BadRecord, Record
 from molgen.io.streams import BrokenStreamError, RecordFile, check_readable, read_lines
 from molgen.structure import Structure
@@ -67,16 +68,23 @@ def _guarded(records: Iterator[Record]) -> Iterator[Record]:
 class Writer:
     """Writes structures one after the other; a context manager. The file always ends between two records.
 
+    A path that ends in ``.zip`` or ``/``, or is a folder, holds one file for each structure
+    (:func:`molgen.io.formats.target_of`).
+
     Raises:
         InputError: The name's ending is unknown.
         OutputError: The file cannot be opened or written.
     """
 
     def __init__(self, path: str | PathLike[str], *, append: bool = False) -> None:
-        self.path = Path(path)
-        self.format = format_of(self.path)
+        target = target_of(path)
+        self.path, self.format = target.path, target.format
         self.count = 0
-        self._file = RecordFile(self.path, append=append)
+        self._file: Members | RecordFile
+        if target.container:
+            self._file = Members(target, append=append)
+        else:
+            self._file = RecordFile(self.path, append=append)
 
     def write(self, structure: Structure) -> None:
         """Add one structure.
@@ -85,15 +93,19 @@ class Writer:
             InputError: The format cannot hold it; nothing is written then and others may follow.
             OutputError: It cannot be written.
         """
-        if self.format.single and self.count:
+        if self.format.single and self.count and isinstance(self._file, RecordFile):
             raise InputError(
-                f"one structure per file: {self.path.name} holds no more", hint="write to .sdf, .extxyz or .cif"
+                f"one structure per file: {self.path.name} holds no more",
+                hint=f"write to .sdf, .extxyz or .cif, or to a folder or zip of files: {self.path.stem}/",
             )
         if not len(structure):
             raise InputError("no atoms: there is nothing to write")
         if not np.isfinite(structure.positions).all():
             raise InputError("coordinates are not finite: the structure cannot be written")
-        self._file.write(self.format.encode(structure))
+        if isinstance(self._file, Members):
+            self._file.write(structure)
+        else:
+            self._file.write(self.format.encode(structure))
         self.count += 1
 
     def flush(self) -> None:
@@ -117,7 +129,8 @@ def open_writer(path: str | PathLike[str], *, append: bool = False) -> Writer:
     """Open a file for writing structures; see :class:`Writer`.
 
     Args:
-        path: Where to write; the format follows from the ending, ``.gz`` allowed. An existing file is replaced.
+        path: Where to write; the format follows from the ending, ``.gz`` allowed. An existing file is replaced. A name
+            that ends in ``.zip`` or ``/`` means one file for each structure: see :class:`Writer`.
         append: Keep what an existing file holds and write behind it.
     """
     return Writer(path, append=append)

@@ -1,78 +1,151 @@
-"""What every molecule of a run is given, and which models can be given what."""
+"""What the structures of a run are given, and which models can be given what."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from molgen.errors import ConfigError
 from molgen.models import MODELS
 from molgen.models.data_summary import DataSummary
-from molgen.models.graph import Graph, GraphVocabulary
 from molgen.models.known import Known
-from molgen.sampling.formula import Formula
+from molgen.sampling.chemical_system import ChemicalSystem
+from molgen.sampling.compositions import Compositions
+from molgen.sampling.formula import read_formula
 from molgen.sampling.fragment import Fragment
+from molgen.sampling.sizes import Plan, make_plan
+from molgen.sampling.targets import read_targets
 from molgen.structure import Structure
+
+KINDS: Final = {
+    "formula": "formula",
+    "targets": "formula",
+    "chemical system": "chemical system",
+    "fragment": "fragment",
+}
+"""What can be asked for, and what a model's ``accepts`` calls it."""
 
 
 class Condition(Protocol):
-    """A :class:`Formula` or a :class:`Fragment`; the same for all molecules of a run, so that chunks need nothing more.
+    """:class:`Compositions`, a :class:`ChemicalSystem` or a :class:`Fragment`.
 
     Attributes:
         kind: What a model's ``accepts`` calls it.
+        by_chance: Whether a structure may come out otherwise, and another is then made for it. Otherwise the model
+            keeps to what is given, and a structure that does not shows a defect of the program.
     """
 
     @property
     def kind(self) -> str: ...
     @property
-    def settings(self) -> dict[str, Any]: ...
-    def histogram(self, data: DataSummary) -> Sequence[int]: ...
+    def by_chance(self) -> bool: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
     def notes(self, data: DataSummary) -> list[str]: ...
-    def given(self, vocabulary: GraphVocabulary, mask: Tensor, dtype: torch.dtype) -> tuple[Graph, Known]: ...
-    def restored(self, structure: Structure) -> Structure: ...
-    def kept(self, structure: Structure) -> bool: ...
+    def plan(self, data: DataSummary, n: int, seed: int, atoms: tuple[int, int] | None) -> Plan: ...
+    def given(
+        self, vocabulary: Any, mask: Tensor, dtype: torch.dtype, items: NDArray[np.int64] | None = None
+    ) -> tuple[Any, Known]: ...
+    def restored(self, structure: Structure, item: int = 0) -> Structure: ...
+    def problem(self, structure: Structure, item: int = 0) -> str: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a user asks for; at most one of formula, chemical system, targets and fragment.
+
+    Attributes:
+        formula: Such as ``C7H10O2``, or ``LiFePO4`` for crystals.
+        formula_units: Smallest and largest number of formula units in a cell.
+        chemical_system: Such as ``Li-Mn-O``.
+        targets: Structures whose compositions are to be predicted.
+        per_target: Structures for each target.
+        targets_source: What the targets were read from.
+        fragment: Atoms with bonds.
+        atoms: Smallest and largest number of atoms in all.
+    """
+
+    formula: str | None = None
+    formula_units: tuple[int, int] | None = None
+    chemical_system: str | None = None
+    targets: Sequence[Structure] | None = None
+    per_target: int = 1
+    targets_source: str = ""
+    fragment: Structure | None = None
+    atoms: tuple[int, int] | None = None
+
+    @property
+    def asked(self) -> list[str]:
+        """Names of what is given, as in ``KINDS``."""
+        return [name for name in KINDS if getattr(self, name.replace(" ", "_")) is not None]
 
 
 def accepts(model: Any) -> frozenset[str]:
-    """What a model, or its class, can be given: ``formula``, ``fragment``, or nothing."""
+    """What a model, or its class, can be given: ``formula``, ``chemical system``, ``fragment``, or nothing."""
     return getattr(model, "accepts", frozenset())
 
 
-def refusal(model: Any, kind: str) -> str:
-    """Why ``model`` cannot be given a ``kind``, naming the models that can; empty if it can."""
-    if kind in accepts(model):
-        return ""
-    able = [name for name, (_, model_class) in MODELS.items() if kind in accepts(model_class)]
-    return f"{model.config.name} cannot be given a {kind}; models that can: {', '.join(able)}"
-
-
-def make_condition(
-    model: Any,
-    *,
-    formula: str | None = None,
-    fragment: Structure | None = None,
-    atoms: tuple[int, int] | None = None,
-) -> Condition | None:
-    """What is given, checked against the model; None where nothing is.
+def refusal(model: Any, asked: Sequence[str], *, atoms: bool = False, units: bool = False) -> str:
+    """Why something makes no sense or ``model`` cannot be given it, naming the models that can; empty if it can.
 
     Args:
         model: A registered model.
-        formula: Such as ``C7H10O2``.
-        fragment: Atoms with bonds.
-        atoms: Smallest and largest number of atoms in all, if that was restricted.
+        asked: Names among ``KINDS``.
+        atoms: Whether a number of atoms is asked for, too.
+        units: Whether a number of formula units is.
+    """
+    if len(asked) > 1:
+        return f"{' and '.join(asked)} exclude each other"
+    for name in asked:
+        kind = KINDS[name]
+        if kind not in accepts(model):
+            able = [other for other, (_, model_class) in MODELS.items() if kind in accepts(model_class)]
+            return f"{model.config.name} cannot be given a {kind}; models that can: {', '.join(able) or 'none'}"
+        if atoms and kind == "formula":
+            return f"a number of atoms has no place beside {name}, which states all atoms"
+    if units and "formula" not in asked:
+        return "a number of formula units needs a formula"
+    return ""
+
+
+def make_condition(model: Any, request: Request) -> Condition | None:
+    """What is given, checked against the model; None where nothing is.
 
     Raises:
         ConfigError: The model cannot do it, two things exclude each other, or something is outside the training set.
     """
-    if formula is not None and (fragment is not None or atoms is not None):
-        other = "a fragment" if fragment is not None else "a number of atoms"
-        raise ConfigError(f"a formula and {other} exclude each other", hint="the formula states all atoms")
-    for kind, value in (("formula", formula), ("fragment", fragment)):
-        if value is not None and (reason := refusal(model, kind)):
-            raise ConfigError(reason)
-    if formula is not None:
-        return Formula.parse(formula, model.data)
-    return None if fragment is None else Fragment.of(fragment, model.data, atoms)
+    with_units = request.formula_units is not None
+    if reason := refusal(model, request.asked, atoms=request.atoms is not None, units=with_units):
+        raise ConfigError(reason)
+    if request.formula is not None:
+        return read_formula(request.formula, model.data, request.formula_units)
+    if request.chemical_system is not None:
+        return ChemicalSystem.parse(request.chemical_system, model.data)
+    if request.targets is not None:
+        return read_targets(request.targets, model.data, request.per_target, request.targets_source)
+    return None if request.fragment is None else Fragment.of(request.fragment, model.data, request.atoms)
+
+
+def number_of(request: Request, condition: Condition | None, n: int) -> int:
+    """Structures to make: ``n``, or those of every target that the model can do."""
+    if request.targets is None:
+        return n
+    assert isinstance(condition, Compositions)
+    return len(condition.numbers)
+
+
+def plan_for(
+    data: DataSummary, n: int, seed: int = 0, atoms: tuple[int, int] | None = None, condition: Condition | None = None
+) -> Plan:
+    """Atom counts for ``n`` structures, and what they are given.
+
+    Raises:
+        ConfigError: No training structure has such a number of atoms.
+    """
+    return make_plan(data.size_histogram, n, seed, atoms) if condition is None else condition.plan(data, n, seed, atoms)

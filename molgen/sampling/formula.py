@@ -1,122 +1,148 @@
-"""Molecules of a given composition: every element is given, positions, charges and bonds are the model's."""
+"""A chemical formula, and how many of its units a cell holds, as compositions that are given."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
-
-import torch
-from torch import Tensor
+from collections import Counter
+from math import gcd
 
 from molgen.elements import SYMBOLS, atomic_number, hill_formula
 from molgen.errors import ConfigError
 from molgen.models.data_summary import DataSummary
-from molgen.models.graph import Graph, GraphVocabulary
-from molgen.models.known import Known
-from molgen.structure import Structure
+from molgen.sampling.compositions import Compositions, in_hill_order
+from molgen.sampling.sizes import parse_range
 
-_PART = re.compile(r"([A-Za-z][a-z]?)(\d*)")
+_TOKEN = re.compile(r"([A-Za-z][a-z]?)(\d*)|(\()|\)(\d*)")
+_MOST_ATOMS = 1_000_000
 
 
-@dataclass(frozen=True)
-class Formula:
-    """The elements of every molecule of a run; make it with :meth:`parse`.
+def read_formula(text: str, data: DataSummary, units: tuple[int, int] | None = None) -> Compositions:
+    """``"C7H10O2"``, hydrogens included, or ``"Ca3(PO4)2"``.
 
-    Attributes:
-        numbers: Atomic number of each atom, in the order in which the molecules have them (that of the Hill formula).
+    Args:
+        text: Symbols with their numbers; parentheses may hold groups.
+        data: Of the model.
+        units: Smallest and largest number of formula units in a cell, for crystals; one unit as written if None.
+
+    Raises:
+        ConfigError: It is no formula, or has elements or only sizes that the model's training set does not have, or
+            formula units are asked of a model of molecules.
     """
+    counts = parse_formula(text, periodic=data.is_periodic)
+    if unknown := [SYMBOLS[z] for z in counts if z not in data.elements]:
+        raise ConfigError(f"{text}: the model does not know {', '.join(unknown)}", hint=knows(data))
+    total = sum(counts.values())
+    low, high = size_range(data)
+    if data.is_periodic:
+        return _cells(text, counts, data, units or (1, 1))
+    if units is not None:
+        raise ConfigError("molecules have no formula units", hint="write the whole molecule's formula")
+    if not low <= total <= high:
+        hint = "hydrogens count; give them all, as in C2H6O" if total < low else ""
+        has = f"the molecules that the model was trained on have {low} to {high}"
+        raise ConfigError(f"{text} has {total} atoms; {has}", hint=hint)
+    numbers = in_hill_order(Counter(counts).elements())
+    remarks = []
+    if sum(numbers) % 2:
+        name = hill_formula(numbers)
+        remarks.append(f"{name} has an odd number of electrons: its neutral molecules are radicals")
+    if 1 in data.elements and 1 not in counts:
+        remarks.append("the formula has no hydrogen; hydrogens must be stated, none is added")
+    return Compositions((numbers,), {"formula": hill_formula(numbers)}, remarks=tuple(remarks))
 
-    numbers: tuple[int, ...]
-    kind: ClassVar[str] = "formula"
 
-    @classmethod
-    def parse(cls, text: str, data: DataSummary) -> Formula:
-        """``"C7H10O2"``, hydrogens included.
-
-        Raises:
-            ConfigError: It is no formula, or has elements or a size that the model's training set does not have.
-        """
-        counts = _counts(text)
-        if unknown := [SYMBOLS[z] for z in counts if z not in data.elements]:
-            raise ConfigError(f"{text}: the model does not know {', '.join(unknown)}", hint=_knows(data))
-        sizes = [n for n, count in enumerate(data.size_histogram) if count]
-        if not sizes[0] <= (total := sum(counts.values())) <= sizes[-1]:
-            hint = "hydrogens count; give them all, as in C2H6O" if total < sizes[0] else ""
-            raise ConfigError(
-                f"{text} has {total} atoms; the molecules that the model was trained on have {sizes[0]} to {sizes[-1]}",
-                hint=hint,
-            )
-        order = hill_formula(z for z, count in counts.items() for _ in range(count))
-        return cls(tuple(z for z, count in _counts(order).items() for _ in range(count)))
-
-    def histogram(self, data: DataSummary) -> Sequence[int]:
-        """Numbers of atoms to draw from: the formula's own."""
-        return [0] * len(self.numbers) + [1]
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What decides the result, for the sidecar."""
-        return {"formula": hill_formula(self.numbers)}
-
-    def notes(self, data: DataSummary) -> list[str]:
-        """What the user may not have meant, one sentence each."""
-        notes = []
-        if sum(self.numbers) % 2:
-            name = hill_formula(self.numbers)
-            notes.append(f"{name} has an odd number of electrons: its neutral molecules are radicals")
-        if 1 in data.elements and 1 not in self.numbers:
-            notes.append("the formula has no hydrogen; hydrogens must be stated, none is added")
-        return notes
-
-    def given(self, vocabulary: GraphVocabulary, mask: Tensor, dtype: torch.dtype) -> tuple[Graph, Known]:
-        """The given values of a batch and which they are, for ``model.start``.
-
-        Args:
-            vocabulary: The model's.
-            mask: True for real atoms, all of the formula's size, shape ``(B, N)``.
-            dtype: Of the positions.
-        """
-        numbers = torch.tensor(self.numbers, device=mask.device)
-        classes = (numbers.unsqueeze(-1) == vocabulary.elements).int().argmax(-1)
-        elements = classes.expand(mask.shape) * mask
-        nothing = torch.zeros_like(elements)
-        graph = Graph(
-            mask=mask,
-            positions=torch.zeros(*mask.shape, 3, dtype=dtype, device=mask.device),
-            elements=elements,
-            charges=nothing,
-            bonds=nothing.unsqueeze(-1).expand(-1, -1, mask.shape[1]),
+def _cells(text: str, counts: dict[int, int], data: DataSummary, units: tuple[int, int]) -> Compositions:
+    """One composition for each number of formula units that fits the cells of the training set."""
+    low, high = size_range(data)
+    total = sum(counts.values())
+    fitting = [z for z in range(units[0], units[1] + 1) if low <= z * total <= high]
+    if not fitting:
+        sizes = " to ".join(str(n) for n in sorted({units[0] * total, units[1] * total}))
+        asked = "1 formula unit" if units == (1, 1) else f"{units[0]} to {units[1]} formula units"
+        raise ConfigError(
+            f"{text} has {sizes} atoms in {asked}; the cells that the model was trained on have {low} to {high}",
+            hint=_cure(counts, low, high),
         )
-        return graph, Known(atoms=torch.zeros_like(mask), elements=mask)
+    left_out = [z for z in (units[0], units[1]) if z not in fitting]
+    remarks = []
+    if left_out:
+        span = f"{fitting[0]} to {fitting[-1]}" if len(fitting) > 1 else f"{fitting[0]}"
+        has = f"cells that the model was trained on have {low} to {high} atoms"
+        remarks.append(f"only {span} of {units[0]} to {units[1]} formula units are made: {has}, a unit has {total}")
+    numbers = [in_hill_order(Counter({e: z * count for e, count in counts.items()}).elements()) for z in fitting]
+    unit = hill_formula(Counter(counts).elements())
+    return Compositions(
+        tuple(numbers),
+        {"formula": unit, "formula_units": fitting},
+        tuple({"formula_units": z} for z in fitting),
+        tuple(remarks),
+    )
 
-    def restored(self, structure: Structure) -> Structure:
-        """The molecule itself: nothing has a place of its own."""
-        return structure
 
-    def kept(self, structure: Structure) -> bool:
-        """Whether a molecule has the composition."""
-        return tuple(structure.numbers.tolist()) == self.numbers
+def _cure(counts: dict[int, int], low: int, high: int) -> str:
+    """What would fit, in words."""
+    divisor = gcd(*counts.values())
+    smallest = sum(counts.values()) // divisor
+    first, last = -(-low // smallest), high // smallest
+    if first > last:
+        return f"no cell of it fits; the smallest has {smallest} atoms"
+    reduced = hill_formula(Counter({z: count // divisor for z, count in counts.items()}).elements())
+    return f"--formula {reduced} --num-formula-units {first}..{last} fits"
 
 
-def _counts(text: str) -> dict[int, int]:
-    """Atoms of each atomic number, in the order of the text."""
-    hint = "write C7H10O2: symbols with their numbers, hydrogens too"
-    parts = [match.groups() for match in _PART.finditer(text)]
-    if not parts or "".join(symbol + count for symbol, count in parts) != text:
+def parse_units(text: str) -> tuple[int, int]:
+    """``"2"`` -> (2, 2) and ``"1..4"`` -> (1, 4); raises ConfigError for anything else."""
+    return parse_range(text, "a number of formula units", "2, or a range such as 1..4")
+
+
+def parse_formula(text: str, *, periodic: bool = False) -> dict[int, int]:
+    """Atoms of each atomic number, in the order of the text.
+
+    Args:
+        text: A formula; parentheses may be nested.
+        periodic: Whether it is a crystal's, for the words of the cure.
+
+    Raises:
+        ConfigError: It is no formula.
+    """
+    example = "LiFePO4 or Ca3(PO4)2: symbols with whole numbers" if periodic else "C7H10O2: symbols with their numbers"
+    hint = f"write {example}" + ("" if periodic else ", hydrogens too")
+    if re.search(r"\d*\.\d", text):
+        hint = "fractions have no place; multiply them up, Li0.5CoO2 to LiCo2O4"
         raise ConfigError(f"{text!r} is not a chemical formula", hint=hint)
-    counts: dict[int, int] = {}
-    for symbol, count in parts:
-        try:
-            number = atomic_number(symbol)
-        except ValueError as error:
-            raise ConfigError(f"{text}: {error}", hint=hint) from error
-        if count and not 1 <= int(count[:10]) < 1_000_000:
-            raise ConfigError(f"{text}: {symbol}{count} is not a number of atoms", hint=hint)
-        counts[number] = counts.get(number, 0) + int(count or 1)
-    return counts
+    groups: list[dict[int, int]] = [{}]
+    at = 0
+    for match in _TOKEN.finditer(text):
+        if match.start() != at or (match[0].startswith(")") and len(groups) == 1):
+            break
+        at = match.end()
+        if match[3]:
+            groups.append({})
+            continue
+        times = match[2] if match[1] else match[4]
+        if times and not 1 <= int(times[:10]) < _MOST_ATOMS:
+            raise ConfigError(f"{text}: {match[0]} is not a number of atoms", hint=hint)
+        part = {_element(match[1], text, hint): 1} if match[1] else groups.pop()
+        for number, count in part.items():
+            groups[-1][number] = groups[-1].get(number, 0) + count * int(times or 1)
+    if at != len(text) or len(groups) > 1 or not groups[0]:
+        raise ConfigError(f"{text!r} is not a chemical formula", hint=hint)
+    return groups[0]
 
 
-def _knows(data: DataSummary) -> str:
+def _element(symbol: str, text: str, hint: str) -> int:
+    try:
+        return atomic_number(symbol)
+    except ValueError as error:
+        raise ConfigError(f"{text}: {error}", hint=hint) from error
+
+
+def size_range(data: DataSummary) -> tuple[int, int]:
+    """Smallest and largest number of atoms in the training set."""
+    sizes = [n for n, count in enumerate(data.size_histogram) if count]
+    return sizes[0], sizes[-1]
+
+
+def knows(data: DataSummary) -> str:
+    """The elements of the training set, as a cure."""
     return f"it knows {', '.join(SYMBOLS[z] for z in data.elements)}"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
@@ -18,6 +19,7 @@ from molgen.errors import ConfigError
 from molgen.models.data_summary import DataSummary
 from molgen.models.graph import Graph, GraphVocabulary
 from molgen.models.known import Known
+from molgen.sampling.sizes import Plan, make_plan
 from molgen.structure import AROMATIC, Structure
 
 _NEAREST = 0.1
@@ -34,6 +36,7 @@ class Fragment:
 
     structure: Structure
     kind: ClassVar[str] = "fragment"
+    by_chance: ClassVar[bool] = False
 
     @classmethod
     def of(cls, structure: Structure, data: DataSummary, atoms: tuple[int, int] | None = None) -> Fragment:
@@ -97,6 +100,10 @@ class Fragment:
         """Numbers of atoms to draw from: the training set's, above the fragment's own."""
         return [count if n > len(self.structure) else 0 for n, count in enumerate(data.size_histogram)]
 
+    def plan(self, data: DataSummary, n: int, seed: int, atoms: tuple[int, int] | None = None) -> Plan:
+        """``n`` numbers of atoms drawn from :meth:`histogram`; see :func:`molgen.sampling.sizes.make_plan`."""
+        return make_plan(self.histogram(data), n, seed, atoms).given(self)
+
     @property
     def settings(self) -> dict[str, Any]:
         """What decides the result, for the sidecar: a hash of everything given."""
@@ -121,13 +128,20 @@ class Fragment:
             notes.append("all z coordinates of the fragment are 0; a 2D drawing's would be kept as they are")
         return notes
 
-    def given(self, vocabulary: GraphVocabulary, mask: Tensor, dtype: torch.dtype) -> tuple[Graph, Known]:
+    def given(
+        self,
+        vocabulary: GraphVocabulary,
+        mask: Tensor,
+        dtype: torch.dtype,
+        items: NDArray[np.int64] | None = None,
+    ) -> tuple[Graph, Known]:
         """The given values of a batch and which they are, for ``model.start``.
 
         Args:
             vocabulary: The model's.
             mask: True for real atoms, shape ``(B, N)``.
             dtype: Of the positions.
+            items: Plays no part: the fragment is the same for all.
         """
         centred = self.structure.replace(positions=self.structure.positions - self.structure.positions.mean(0))
         alone = vocabulary.encode(AtomBatch.from_structures([centred], dtype=dtype).to(mask.device))
@@ -142,22 +156,28 @@ class Fragment:
         atoms = (torch.arange(mask.shape[1], device=mask.device) < len(self.structure)) & mask
         return graph, Known(atoms=atoms, elements=atoms)
 
-    def restored(self, structure: Structure) -> Structure:
+    def restored(self, structure: Structure, item: int = 0) -> Structure:
         """A molecule of the model, which is centred, moved to where its first atoms are exactly those given."""
         n, own = len(self.structure), self.structure.positions
         positions = structure.positions + (own.mean(0) - structure.positions[:n].mean(0))
         positions[:n] = own
         return structure.replace(positions=positions)
 
-    def kept(self, structure: Structure) -> bool:
-        """Whether the first atoms of a molecule are those given, with their charges, places and bonds."""
-        first = structure.take(np.arange(len(self.structure)))
-        own = self.structure
-        if first.charges is None or first.bonds is None or own.charges is None or own.bonds is None:
-            return False
-        same = np.array_equal(first.numbers, own.numbers) and np.array_equal(first.charges, own.charges)
-        bonds = {tuple(row) for row in first.bonds.tolist()} == {tuple(row) for row in own.bonds.tolist()}
-        return same and bonds and np.array_equal(first.positions, own.positions)
+    def problem(self, structure: Structure, item: int = 0) -> str:
+        """Why the first atoms of a molecule, their charges, places and bonds are not those given; empty if they are."""
+        first, own = structure.take(np.arange(len(self.structure))), self.structure
+        for what in ("numbers", "charges", "positions"):
+            has, wanted = getattr(first, what), getattr(own, what)
+            if has is None or not np.array_equal(has, wanted):
+                return f"other fragment: its {what} differ"
+        if first.bonds is None or _rows(first) != _rows(own):
+            return "other fragment: its bonds differ"
+        return ""
+
+
+def _rows(structure: Structure) -> set[tuple[int, ...]]:
+    assert structure.bonds is not None
+    return {tuple(row) for row in structure.bonds.tolist()}
 
 
 def _open(structure: Structure) -> list[bool]:

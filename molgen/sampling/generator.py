@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from molgen.batch import AtomBatch
 from molgen.checkpoint import Checkpoint, find
 from molgen.errors import ConfigError, MissingError
-from molgen.sampling.conditions import Condition, make_condition
+from molgen.sampling.conditions import Condition, Request, make_condition, number_of, plan_for
+from molgen.sampling.rounds import rounds
 from molgen.sampling.runner import run
 from molgen.sampling.settings import Settings
-from molgen.sampling.sizes import CHUNK, Plan, make_plan
+from molgen.sampling.sizes import CHUNK, Plan
 from molgen.structure import Structure
 
 CUDA_BATCH = 4 * CHUNK
@@ -47,10 +48,8 @@ class Generator:
     def plan(
         self, n: int, seed: int = 0, atoms: tuple[int, int] | None = None, condition: Condition | None = None
     ) -> Plan:
-        """Atom counts for ``n`` structures, and what they are given; see :func:`molgen.sampling.sizes.make_plan`."""
-        data = self.checkpoint.data
-        histogram = data.size_histogram if condition is None else condition.histogram(data)
-        return replace(make_plan(histogram, n, seed, atoms), condition=condition)
+        """Atom counts for ``n`` structures, and what they are given."""
+        return plan_for(self.checkpoint.data, n, seed, atoms, condition)
 
     def sample(
         self,
@@ -61,6 +60,9 @@ class Generator:
         *,
         atoms: tuple[int, int] | None = None,
         formula: str | None = None,
+        formula_units: tuple[int, int] | None = None,
+        chemical_system: str | None = None,
+        targets: Sequence[Structure] | None = None,
         fragment: Structure | None = None,
         options: Mapping[str, Any] | None = None,
         precision: str = "32",
@@ -68,15 +70,20 @@ class Generator:
         batch_size: int | None = None,
         progress: Callable[[int, int | None], None] = lambda done, total: None,
     ) -> list[Structure]:
-        """Make molecules; the same ones as ``molgen sample`` with the same settings.
+        """Make structures; the same ones as ``molgen sample`` with the same settings.
 
         Args:
-            n: How many.
+            n: How many; with ``targets``, for each of them.
             seed: Of everything random.
             steps: Solver steps; the model's own number if None.
             solver: One of the model's (EDM: ``ancestral``, ``ddim``, ``dpm``, ``dpm_sde``); its default if None.
             atoms: Smallest and largest number of atoms; the training set's distribution if None.
-            formula: Composition of every molecule, hydrogens included, such as ``C7H10O2``.
+            formula: Composition of every structure, such as ``C7H10O2`` (hydrogens included) or ``LiFePO4``.
+            formula_units: Smallest and largest number of formula units in a crystal's cell; one if None. The structures
+                are shared out among the numbers that fit the model; property ``formula_units`` says which one has.
+            chemical_system: Elements of every crystal, such as ``Li-Mn-O``.
+            targets: Structures whose compositions are to be predicted; property ``target`` says which one it is
+                (:func:`molgen.sampling.targets.target_ids`).
             fragment: Atoms, with bonds, that every molecule begins with and keeps where they are; the rest is grown.
                 ``molgen.read_fragment`` reads one from a file.
             options: The model's further settings of sampling, such as ``{"temperature": 0.9}``.
@@ -87,23 +94,48 @@ class Generator:
 
         Returns:
             Structures in angstrom, with bonds where the model makes them (else ``molgen.perceive_bonds`` finds them),
-            centred, or in the frame of the fragment. One whose coordinates came out not finite stays in its place;
-            ``numpy.isfinite(s.positions).all()`` tells.
+            centred, or in the frame of the fragment; crystals in the cell that the model made
+            (``molgen.canonical_cell`` reduces it). One whose coordinates came out not finite stays in its place;
+            ``numpy.isfinite(s.positions).all()`` tells. One that is not what was asked for is left out and another is
+            made for it, up to ten times ``n`` in all.
 
         Raises:
             ConfigError: A setting is wrong, no training structure has such a number of atoms, or the model cannot be
-                given a formula or a fragment, or not this one.
+                given what is asked for, or not this one.
         """
         settings = Settings.of(
             self.model, steps=steps, solver=solver, spacing=spacing, precision=precision, options=options
         )
-        plan = self.plan(n, seed, atoms, make_condition(self.model, formula=formula, fragment=fragment, atoms=atoms))
-        made = run(self.model, plan, settings, batch_size=batch_size or self.default_batch, progress=progress)
-        return [
-            structure.replace(name=str(plan.starts[chunk] + row))
-            for chunk, parts in made
-            for row, structure in enumerate(structures_of(parts, plan.condition))
-        ]
+        request = Request(
+            formula=formula,
+            formula_units=formula_units,
+            chemical_system=chemical_system,
+            targets=targets,
+            per_target=n,
+            fragment=fragment,
+            atoms=atoms,
+        )
+        condition = make_condition(self.model, request)
+        again = lambda number, seed: self.plan(number, seed, atoms, condition)  # noqa: E731
+        first = self.plan(number_of(request, condition, n), seed, atoms, condition)
+        kept: list[Structure] = []
+        rejected: list[int] = []
+        made = 0
+        for plan in rounds(first, again, lambda number: rejected[number]):
+            before, at = len(kept), made
+            chunks = run(
+                self.model,
+                plan,
+                settings,
+                batch_size=batch_size or self.default_batch,
+                progress=lambda done, total, at=at: progress(at + done, at + (total or 0)),  # type: ignore[misc]
+            )
+            for chunk, parts in chunks:
+                for structure, problem in checked(parts, plan, chunk):
+                    kept += [] if problem else [structure.replace(name=str(made))]
+                    made += 1
+            rejected.append(made - at - (len(kept) - before))
+        return kept
 
 
 def load(path: str | Path, device: str = "cpu") -> Generator:
@@ -147,8 +179,27 @@ def choose_device(device: str) -> str:
     return device
 
 
-def structures_of(parts: Sequence[AtomBatch], condition: Condition | None = None) -> Iterator[Structure]:
-    """The structures of consecutive batches, one by one, in the frame of what was given."""
+def structures_of(parts: Sequence[AtomBatch]) -> Iterator[Structure]:
+    """The structures of consecutive batches, one by one, as the model made them."""
     for part in parts:
-        for structure in part.to_structures():
-            yield structure if condition is None else condition.restored(structure)
+        yield from part.to_structures()
+
+
+def checked(parts: Sequence[AtomBatch], plan: Plan, chunk: int) -> Iterator[tuple[Structure, str]]:
+    """The structures of a chunk as the user gets them, and why each is not what was asked for (empty if it is).
+
+    Args:
+        parts: What :func:`molgen.sampling.runner.run` made of the chunk.
+        plan: What was made.
+        chunk: Which of its chunks.
+    """
+    condition = plan.condition
+    wanted = zip(plan.chunks[chunk].tolist(), plan.items_of(chunk).tolist(), strict=True)
+    for structure, (size, item) in zip(structures_of(parts), wanted, strict=True):
+        if len(structure) != size:
+            yield structure, f"other number of atoms: {len(structure)} for {size}"
+        elif condition is None:
+            yield structure, ""
+        else:
+            restored = condition.restored(structure, item)
+            yield restored, condition.problem(restored, item)

@@ -1,10 +1,11 @@
-"""The file that sampling writes and its sidecar: appended chunk by chunk, continued when the command is run again."""
+"""What sampling writes and its sidecar: appended chunk by chunk, continued when the command is run again."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,36 +13,40 @@ from typing import Any
 import numpy as np
 
 from molgen.errors import ConfigError, InputError, OutputError
-from molgen.io import Writer, format_of, open_writer
+from molgen.io import Target, Writer, open_writer, target_of
+from molgen.io.members import cut, written
 from molgen.structure import Structure
 
 FORMAT = "molgen-samples-1"
-EXTENSIONS = (".sdf", ".sd", ".xyz", ".extxyz")
+OF_MOLECULES = (".sdf", ".sd", ".xyz", ".extxyz")
+OF_CRYSTALS = (".extxyz", ".cif")
 
 
 class SampleFile:
-    """Molecules of one run of sampling, in ``path``, with ``path.json`` beside it. A context manager.
+    """Structures of one run of sampling, in ``path``, with ``path.json`` beside it. A context manager.
 
-    The sidecar is replaced after every chunk, once the chunk's molecules are in the file. What lies behind the length
+    The sidecar is replaced after every chunk, once the chunk's structures are in the file. What lies behind the length
     that it records belongs to a chunk that was interrupted; it is removed and made again.
 
     Args:
-        path: ``.sdf``, ``.xyz`` or ``.extxyz``, ``.gz`` allowed.
-        settings: What decides the molecules, ready for JSON. An unfinished file is continued only with the same.
+        path: A file, zip or folder; see :func:`molgen.io.formats.target_of`.
+        settings: What decides the structures, ready for JSON. An unfinished file is continued only with the same.
         facts: Further provenance, ready for JSON.
-        chunks: Chunks of the whole run.
-        prepare: Applied to each molecule before it is written.
-        count: Numbers to sum over the molecules that are written, by name, from what ``prepare`` gave.
+        chunks: Chunks of the whole run, as far as they are known.
+        prepare: Applied to each structure before it is written; raises InputError for one that cannot be, as
+            ``"kind: detail"``.
+        count: Numbers to sum over the structures that are written, by name, from what ``prepare`` gave.
         overwrite: Replace a file of other settings.
+        periodic: Whether they are crystals.
 
     Raises:
-        ConfigError: The name's ending does not suit molecules in bulk.
+        ConfigError: The name's ending does not suit such structures in bulk.
         OutputError: The file belongs to something else, was changed, or cannot be written.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: str | Path,
         settings: dict[str, Any],
         facts: dict[str, Any],
         chunks: int,
@@ -49,13 +54,15 @@ class SampleFile:
         prepare: Callable[[Structure], Structure] = lambda structure: structure,
         count: Callable[[Structure], Mapping[str, int]] = lambda structure: {},
         overwrite: bool = False,
+        periodic: bool = False,
     ) -> None:
-        check_format(path)
-        self.path, self.sidecar = path, path.with_name(path.name + ".json")
+        self.target = check_format(path, periodic)
+        self.path = self.target.path
+        self.sidecar = self.path.with_name(self.path.name + ".json")
         self.prepare, self.count = prepare, count
         self.state: dict[str, Any] = {"format": FORMAT, "settings": settings, "provenance": facts, "chunks": chunks}
         self.state |= {"chunks_done": 0, "written": 0, "bytes": 0, "seconds": 0.0, "molecules_per_second": None}
-        self.state |= {"not_finite": [], "counts": {}, "complete": chunks == 0}
+        self.state |= {"not_finite": [], "rejected": {}, "rounds": [], "counts": {}, "complete": chunks == 0}
         if not overwrite:
             self._take_up(settings)
         self._writer = self._open()
@@ -67,49 +74,83 @@ class SampleFile:
 
     @property
     def written(self) -> int:
-        """Molecules that are in the file."""
+        """Structures that are in the file."""
         return int(self.state["written"])
 
     @property
     def not_finite(self) -> list[dict[str, int]]:
-        """Where molecules were lost: chunk, row in it, index over all, number of atoms."""
+        """Where structures were lost: chunk, row in it, index over all, number of atoms."""
         return list(self.state["not_finite"])
 
     @property
     def counts(self) -> dict[str, int]:
-        """Sums over the molecules that are in the file, of what ``count`` gave for each."""
+        """Sums over the structures that are in the file, of what ``count`` gave for each."""
         return dict(self.state["counts"])
 
-    def add(self, structures: Iterable[Structure], seconds: float) -> None:
+    @property
+    def rejected(self) -> dict[str, dict[str, Any]]:
+        """Structures that were made and not written, by the kind of reason: ``count``, the ``first`` in words, and
+        ``request``, whether they are not what was asked for rather than impossible to write."""
+        return dict(self.state["rejected"])
+
+    @property
+    def made(self) -> int:
+        """Structures that were made, written or not."""
+        return self.written + len(self.not_finite) + sum(int(one["count"]) for one in self.rejected.values())
+
+    @property
+    def not_asked_for(self) -> int:
+        """How many of them were not what was asked for."""
+        return sum(int(one["count"]) for one in self.rejected.values() if one["request"])
+
+    def extend(self, structures: int, chunks: int) -> None:
+        """Expect another round of ``structures`` in ``chunks``."""
+        self.state["rounds"] = [*self.state["rounds"], structures]
+        self.state["chunks"] += chunks
+        self.state["complete"] = False
+        self._save()
+
+    def add(self, structures: Iterable[Structure], seconds: float, problems: Iterable[str] | None = None) -> None:
         """Write the next chunk.
 
         Args:
-            structures: Its molecules; those whose coordinates are not finite are recorded instead of written.
+            structures: Its structures; those with numbers that are not finite are recorded instead of written.
             seconds: Time that making them took.
+            problems: Why each is not what was asked for, ``"kind: detail"``, and is not written; empty where it is.
 
         Raises:
             OutputError: It cannot be written; what was written before stays.
         """
         state, chunk, lost, counts = self.state, self.chunks_done, [], self.counts
-        before = self._writer.count
-        start = self.written + len(state["not_finite"])
-        for row, structure in enumerate(structures):
-            if not np.isfinite(structure.positions).all():
+        rejected = {kind: dict(one) for kind, one in self.rejected.items()}
+        before, start = self._writer.count, self.made
+        pairs = (
+            zip(structures, repeat(""), strict=False) if problems is None else zip(structures, problems, strict=True)
+        )
+        for row, (structure, problem) in enumerate(pairs):
+            if not _is_finite(structure):
                 lost.append({"chunk": chunk, "row": row, "index": start + row, "atoms": len(structure)})
                 continue
-            prepared = self.prepare(structure.replace(name=str(start + row)))
-            self._writer.write(prepared)
+            try:
+                if problem:
+                    raise InputError(problem)
+                prepared = self.prepare(structure.replace(name=str(start + row)))
+                self._writer.write(prepared)
+            except InputError as error:
+                first = {"count": 0, "request": bool(problem), "first": f"number {start + row}: {error}"}
+                rejected.setdefault(str(error).partition(": ")[0], first)["count"] += 1
+                continue
             for name, number in self.count(prepared).items():
                 counts[name] = counts.get(name, 0) + number
         self._writer.flush()
         state["chunks_done"] = chunk + 1
         state["written"] += self._writer.count - before
         state["not_finite"] += lost
+        state["rejected"] = rejected
         state["counts"] = counts
         state["bytes"] = self._length()
         state["seconds"] = round(state["seconds"] + seconds, 3)
-        made = state["written"] + len(state["not_finite"])
-        state["molecules_per_second"] = round(made / state["seconds"], 3) if state["seconds"] else None
+        state["molecules_per_second"] = round(self.made / state["seconds"], 3) if state["seconds"] else None
         state["complete"] = chunk + 1 == state["chunks"]
         self._save()
 
@@ -124,7 +165,7 @@ class SampleFile:
     def _take_up(self, settings: dict[str, Any]) -> None:
         """Continue the state of an earlier run, if there is one."""
         cure = "give another --out, or --overwrite to replace it"
-        if not self.path.exists():
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return
         if not self.sidecar.exists():
             raise OutputError(f"{self.path} exists but {self.sidecar.name} does not: it cannot be continued", hint=cure)
@@ -136,8 +177,9 @@ class SampleFile:
             named = ", ".join(f"{key} is {before.get(key)} there and {wanted.get(key)} here" for key in differing)
             raise OutputError(f"{self.path} belongs to other settings: {named}", hint=cure)
         if self._length() < earlier["bytes"]:
+            unit = "files" if self.target.container == "folder" else "bytes"
             raise OutputError(
-                f"{self.path} was cut: it has {self._length():,} bytes, {self.sidecar.name} says {earlier['bytes']:,}",
+                f"{self.path} was cut: it has {self._length():,} {unit}, {self.sidecar.name} says {earlier['bytes']:,}",
                 hint=cure,
             )
         self.state |= earlier | {"provenance": self.state["provenance"]}
@@ -146,15 +188,15 @@ class SampleFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.chunks_done:
-                os.truncate(self.path, self.state["bytes"])
+                cut(self.target, self.state["bytes"])
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
-        writer = open_writer(self.path, append=self.chunks_done > 0)
+        writer = open_writer(self.target.beside(""), append=self.chunks_done > 0)
         self._save()
         return writer
 
     def _length(self) -> int:
-        return self.path.stat().st_size
+        return written(self.target)
 
     def _save(self) -> None:
         temporary = self.sidecar.with_name(f".{self.sidecar.name}.{os.getpid()}")
@@ -186,10 +228,29 @@ def read_sidecar(path: Path) -> dict[str, Any]:
     return state
 
 
-def check_format(path: Path) -> None:
-    """Raise ConfigError, or InputError for an unknown ending, unless ``path`` can hold many molecules without bonds."""
-    if not set(format_of(path).extensions) & set(EXTENSIONS):
+def check_format(path: str | Path, periodic: bool = False) -> Target:
+    """Where structures are written in bulk.
+
+    Args:
+        path: A file, zip or folder.
+        periodic: Whether they are crystals.
+
+    Raises:
+        InputError: The ending is unknown.
+        ConfigError: The format does not suit: one structure per file, no lattice, or bonds needed.
+    """
+    target = target_of(path)
+    suits = "lattice" in target.format.keeps if periodic else bool(set(target.format.extensions) & set(OF_MOLECULES))
+    if not suits or (target.format.single and not target.container):
+        endings = ", ".join(OF_CRYSTALS if periodic else OF_MOLECULES)
+        more = f"{endings}, .zip or / (a folder), .poscar.zip or .poscar/" if periodic else endings
         raise ConfigError(
             f"{path}: samples cannot be written in this format",
-            hint=f"end it with one of {', '.join(EXTENSIONS)}; .gz may follow; molgen convert makes other formats",
+            hint=f"end it with one of {more}; .gz may follow a file's; molgen convert makes other formats",
         )
+    return target
+
+
+def _is_finite(structure: Structure) -> bool:
+    lattice = structure.lattice
+    return bool(np.isfinite(structure.positions).all()) and (lattice is None or bool(np.isfinite(lattice).all()))

@@ -7,12 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from molgen.batch import AtomBatch
 from molgen.errors import ConfigError, MolgenError
-from molgen.models.graph import Graph
 from molgen.models.known import Known
 from molgen.randomness import NoiseBlock, NoiseSource
 from molgen.sampling.settings import Settings
@@ -146,7 +146,8 @@ def _make_batch(
 
     given = None
     if plan.condition is not None:
-        given = plan.condition.given(model.vocabulary, mask, weight.dtype)
+        items = np.concatenate([plan.items_of(piece.chunk)[piece.rows] for piece in pieces])
+        given = plan.condition.given(model.vocabulary, mask, weight.dtype, items)
     batch = make(model, mask, NoiseSource(blocks, weight.dtype), settings, on_step, given)
     progress(before + len(mask), len(plan))
     return batch
@@ -158,7 +159,7 @@ def make(
     noise: NoiseSource,
     settings: Settings,
     on_step: Callable[[int, Any], None] = lambda step, state: None,
-    given: tuple[Graph, Known] | None = None,
+    given: tuple[Any, Known] | None = None,
 ) -> AtomBatch:
     """One batch from noise to structures.
 
@@ -168,7 +169,7 @@ def make(
         noise: Random draws.
         settings: How.
         on_step: Called with (step, state), the noise being step 0.
-        given: Values and which of them are known, for a model that accepts some.
+        given: A state with the given values and which of them are known, for a model that accepts some.
     """
     model = settings.configured(model)
     solver = model.solvers[settings.solver]
@@ -176,7 +177,7 @@ def make(
     with torch.inference_mode(), autocast:
         state = model.start(mask, noise) if given is None else model.start(mask, noise, given)
         on_step(0, state)
-        state = solver(model, state, settings.times(model).to(mask.device), mask, noise, on_step)
+        state = solver(model, state, settings.times.to(mask.device), mask, noise, on_step)
         batch: AtomBatch = model.finish(state, mask, noise)
     return batch
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,7 +22,7 @@ NEIGHBOURS = 4
 WINDOW = 32 * CHUNK
 """Structures that are sorted by size together."""
 
-_SIZES, _ORDER, _NOISE = range(3)
+_SIZES, _ORDER, _NOISE, _ROUND = range(4)
 
 
 @dataclass(frozen=True)
@@ -34,32 +34,57 @@ class Plan:
         chunks: Atom counts of each chunk's structures, ascending, each of shape ``(<= CHUNK,)``, in order of making.
         starts: Number of structures before each chunk, and in all at the end, shape ``(len(chunks) + 1,)``.
         condition: What every structure is given; None for nothing.
+        items: Which of the condition's compositions each structure has, arranged as ``chunks``; None where there is
+            nothing to choose from.
     """
 
     seed: int
     chunks: list[NDArray[np.int64]]
     starts: NDArray[np.int64]
     condition: Condition | None = None
+    items: list[NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
         return int(self.starts[-1])
+
+    def given(self, condition: Condition | None) -> Plan:
+        """The same structures with something given."""
+        return replace(self, condition=condition)
+
+    def items_of(self, chunk: int) -> NDArray[np.int64]:
+        """The chunk's items; zeros where there is nothing to choose from."""
+        return np.zeros_like(self.chunks[chunk]) if self.items is None else self.items[chunk]
+
+    def round_seed(self, number: int) -> int:
+        """Seed of the plan that makes others for structures that were rejected, the first being round 1."""
+        return _stream(self.seed, _ROUND, number)
 
     def noise_seed(self, chunk: int) -> int:
         """Seed of the chunk's own stream of random numbers."""
         return _stream(self.seed, _NOISE, chunk)
 
 
-def parse_atoms(text: str) -> tuple[int, int]:
-    """``"19"`` -> (19, 19) and ``"10-20"`` -> (10, 20).
+def parse_range(text: str, what: str, example: str) -> tuple[int, int]:
+    """``"19"`` -> (19, 19), and ``"10-20"`` or ``"10..20"`` -> (10, 20).
+
+    Args:
+        text: What the user wrote.
+        what: What it should be, for the message.
+        example: How to write it, for the cure.
 
     Raises:
-        ConfigError: It is neither.
+        ConfigError: It is neither, or not positive, or descending.
     """
-    match = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
+    match = re.fullmatch(r"(\d{1,9})(?:(?:-|\.\.)(\d{1,9}))?", text.strip())
     low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if not 1 <= low <= high:
-        raise ConfigError(f"{text!r} is not a number of atoms", hint="write 19, or a range such as 10-20")
+        raise ConfigError(f"{text!r} is not {what}", hint=f"write {example}")
     return low, high
+
+
+def parse_atoms(text: str) -> tuple[int, int]:
+    """``"19"`` -> (19, 19) and ``"10-20"`` -> (10, 20); raises ConfigError for anything else."""
+    return parse_range(text, "a number of atoms", "19, or a range such as 10-20")
 
 
 def make_plan(histogram: Sequence[int], n: int, seed: int, atoms: tuple[int, int] | None = None) -> Plan:
@@ -95,6 +120,20 @@ def make_plan(histogram: Sequence[int], n: int, seed: int, atoms: tuple[int, int
         for group in _generator(seed, _ORDER, start).permutation(len(groups)):
             chunks += [groups[group][i : i + CHUNK] for i in range(0, len(groups[group]), CHUNK)]
     return Plan(seed, chunks, np.cumsum([0, *map(len, chunks)]))
+
+
+def plan_items(sizes: NDArray[np.int64], items: NDArray[np.int64], seed: int) -> Plan:
+    """Arrange structures of known sizes in chunks: in windows as they come, and by size within.
+
+    Args:
+        sizes: Atoms of each structure, shape ``(n,)``.
+        items: Which of a condition's compositions each has, shape ``(n,)``.
+        seed: Of the noise.
+    """
+    order = [start + np.argsort(sizes[start : start + WINDOW], kind="stable") for start in range(0, len(sizes), WINDOW)]
+    rows = [window[i : i + CHUNK] for window in order for i in range(0, len(window), CHUNK)]
+    chunks = [sizes[chunk] for chunk in rows]
+    return Plan(seed, chunks, np.cumsum([0, *map(len, chunks)]), items=[items[chunk] for chunk in rows])
 
 
 def _generator(seed: int, *key: int) -> np.random.Generator:

@@ -85,7 +85,7 @@ def test_formula(bondflow_checkpoint, tmp_path):  # noqa: F811
     assert {tuple(s.numbers.tolist()) for s in io.read(out)} == {(6, 6, 6, 1, 1, 1, 1, 8)}
     state = sidecar(out)
     assert state["settings"]["formula"] == "C3H4O"
-    assert state["counts"]["given_not_kept"] == 0
+    assert state["rejected"] == {}
     assert run(*command, "--formula", "C3H4O").exit_code == 0  # the same composition continues
     for other in (["--formula", "C3H5O"], []):
         refused = run(*command, *other)
@@ -112,7 +112,7 @@ def test_fragment_in_its_own_frame(bondflow_checkpoint, tmp_path, piece):  # noq
             if name == "out.sdf":
                 assert s.take(np.arange(3)).bonds.tolist() == [[0, 1, 2], [0, 2, 1]]
         state = sidecar(out)
-        assert state["counts"]["given_not_kept"] == 0
+        assert state["rejected"] == {}
         assert len(state["settings"]["fragment_sha256"]) == 64
         assert state["provenance"]["fragment"] == str(piece)
 
@@ -181,12 +181,19 @@ def test_settings_by_name(bondflow_checkpoint, tmp_path):  # noqa: F811
     ("options", "code", "message"),
     [
         (["--formula", "CH4", "--fragment", "piece.sdf"], 2, "exclude each other"),
-        (["--formula", "CH4", "--atoms", "5"], 2, "--atoms has no place"),
+        (["--formula", "CH4", "--atoms", "5"], 2, "a number of atoms has no place"),
+        (["--formula", "CH4", "--num-formula-units", "2"], 3, "molecules have no formula units"),
+        (["--num-formula-units", "2"], 2, "needs a formula"),
+        (["--chemical-system", "C-H"], 2, "cannot be given a chemical system"),
+        (["--formula", "CH4", "--targets", "embedded:test"], 2, "formula and targets exclude each other"),
+        (["-k", "2"], 2, "none are given"),
+        (["--symmetrise", "0.1"], 2, "this model makes molecules"),
+        (["--symmetrise", "-1"], 3, "cannot be used"),
         (["--fragment-atoms", "1"], 2, "none is given"),
         (["--formula", "CH4Xy"], 3, "'Xy' is not an element"),
         (["--formula", "CH3Cl"], 3, "does not know Cl"),
         (["--formula", "C10H22"], 3, "have 2 to 9"),
-        (["--formula", "C2(H3)2"], 3, "not a chemical formula"),
+        (["--formula", "C2(H3"], 3, "not a chemical formula"),
         (["--fragment", "none.sdf"], 4, "none.sdf"),
         (["--fragment", "bad.sdf"], 3, "bad.sdf"),
         (["--fragment", "piece.xyz"], 3, "states no bonds"),
@@ -227,13 +234,34 @@ def test_a_model_that_cannot_says_which_can(checkpoint, tmp_path, piece):  # noq
     assert "edm has no option of sampling" in done.stderr
 
 
-def test_molecules_that_are_not_what_was_given_would_be_counted(bondflow_checkpoint, tmp_path, monkeypatch):  # noqa: F811
-    from molgen.sampling.formula import Formula
+def test_other_compositions_would_be_rejected_and_counted(bondflow_checkpoint, tmp_path, monkeypatch):  # noqa: F811
+    from molgen.sampling.compositions import Compositions
 
-    monkeypatch.setattr(Formula, "kept", lambda self, structure: structure.name != "1")
+    asked = []
+
+    def problem(self, structure, item=0):
+        asked.append(item)
+        return "other composition: CH for CO" if len(asked) == 2 else ""
+
+    monkeypatch.setattr(Compositions, "problem", problem)
     out = tmp_path / "out.sdf"
     done = run(bondflow_checkpoint, "-n", 3, "-o", out, "--formula", "C3H4O", *STEPS)
     assert done.exit_code == 5
-    assert "1 of 3 molecules are not what was given" in done.stderr
-    assert sidecar(out)["counts"]["given_not_kept"] == 1
-    assert len(list(io.read(out))) == 3
+    assert "1 x other composition (number 1: other composition: CH for CO)" in done.stderr
+    assert "2 of 3 molecules could be written" in done.stderr
+    state = sidecar(out)
+    reason = {"count": 1, "request": True, "first": "number 1: other composition: CH for CO"}
+    assert state["rejected"] == {"other composition": reason}
+    assert [s.name for s in io.read(out)] == ["0", "2"]
+
+
+def test_predicted_isomers_of_a_files_molecules(bondflow_checkpoint, tmp_path):  # noqa: F811
+    """Targets are crystals' in the first place; a model of molecules can do them, too."""
+    molecules = [Structure(numbers=[6, 8], positions=[[0, 0, 0], [1.1, 0, 0]], name="CO"), PIECE]
+    io.write(tmp_path / "targets.sdf", molecules)
+    out = tmp_path / "out.extxyz"
+    done = run(bondflow_checkpoint, "--targets", tmp_path / "targets.sdf", "-k", 2, "-o", out, *STEPS)
+    assert done.exit_code == 0, done.stderr
+    made = [(s.properties["target"], s.properties["sample"], s.numbers.tolist()) for s in io.read(out)]
+    expected = [("CO", 0, [6, 8]), ("CO", 1, [6, 8]), (1, 0, [6, 6, 8]), (1, 1, [6, 6, 8])]
+    assert made == expected

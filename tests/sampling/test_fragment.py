@@ -115,7 +115,7 @@ def test_restored_to_the_users_frame_and_kept():
     made = fragment.restored(grown(fragment.structure, shift))
     assert np.array_equal(made.positions[:3], PIECE.positions)
     np.testing.assert_allclose(made.positions[3], np.array([1.0, 2.0, 3.0]) - shift, atol=1e-5)
-    assert fragment.kept(made)
+    assert fragment.problem(made) == ""
     for change in (
         {"numbers": [7, *made.numbers[1:]]},
         {"charges": [0, *made.charges[1:]]},
@@ -125,8 +125,8 @@ def test_restored_to_the_users_frame_and_kept():
         {"bonds": None},
         {"charges": None},
     ):
-        assert not fragment.kept(made.replace(**change)), change
-    assert fragment.kept(made.replace(bonds=[*made.bonds, [2, 4, 1]]))
+        assert fragment.problem(made.replace(**change)).startswith("other fragment: its"), change
+    assert fragment.problem(made.replace(bonds=[*made.bonds, [2, 4, 1]])) == ""
 
 
 def test_notes():

@@ -59,6 +59,8 @@ def test_continued_file_is_byte_for_byte_the_whole_one(tmp_path, name):
         "seconds": 0,
         "molecules_per_second": 4.0,
         "not_finite": [],
+        "rejected": {},
+        "rounds": [],
         "counts": {},
         "complete": True,
     }

@@ -1,0 +1,70 @@
+"""The compositions of a data set or a file, whose structures are to be predicted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+
+from molgen.errors import ConfigError
+from molgen.models.data_summary import DataSummary
+from molgen.sampling.compositions import Compositions, in_hill_order
+from molgen.sampling.formula import size_range
+from molgen.structure import Structure
+
+TARGET = "target"
+"""Property of a predicted structure: the identifier of the structure whose composition it has."""
+
+
+def target_ids(structures: Iterable[Structure]) -> list[str]:
+    """An identifier of every structure, each another: its name, else its number from 0.
+
+    A name that came before gets the number added: ``NaCl``, then ``NaCl#7``. Scoring finds a target by the same rule.
+    """
+    seen: set[str] = set()
+    result = []
+    for index, structure in enumerate(structures):
+        name = structure.name or str(index)
+        name = f"{name}#{index}" if name in seen else name
+        seen.add(name)
+        result.append(name)
+    return result
+
+
+def read_targets(structures: Iterable[Structure], data: DataSummary, samples: int, source: str = "") -> Compositions:
+    """One composition for each sample of each target.
+
+    Args:
+        structures: The targets; of them only composition and name are used.
+        data: Of the model.
+        samples: Structures to predict for each.
+        source: What the targets were read from, for the sidecar.
+
+    Returns:
+        The composition of target 0 ``samples`` times, then of target 1, and so on. Labels are ``target`` and
+        ``sample``, from 0. Targets that the model cannot do are left out, with a remark.
+
+    Raises:
+        ConfigError: There is no target that it can do.
+    """
+    targets = list(structures)
+    low, high = size_range(data)
+    numbers, labels, left_out = [], [], Counter[str]()
+    for name, target in zip(target_ids(targets), targets, strict=True):
+        composition = in_hill_order(target.numbers.tolist())
+        if not set(composition) <= set(data.elements):
+            left_out["have elements that the model does not know"] += 1
+        elif not low <= len(composition) <= high:
+            left_out[f"have more or fewer atoms than it was trained on ({low} to {high})"] += 1
+        else:
+            numbers += [composition] * samples
+            labels += [{TARGET: name, "sample": k} for k in range(samples)]
+    reasons = [f"{count:,} {why}" for why, count in left_out.items()]
+    if not numbers:
+        why = "; ".join(reasons) or "there are none"
+        raise ConfigError(f"none of {len(targets):,} targets can be predicted: {why}")
+    digest = hashlib.sha256(repr([(label[TARGET], n) for label, n in zip(labels, numbers, strict=True)]).encode())
+    settings = {"targets": source, "per_target": samples, "targets_sha256": digest.hexdigest()}
+    count = f"{left_out.total():,} of {len(targets):,} targets are left out, which scoring counts as missed"
+    remarks = (f"{count}: {'; '.join(reasons)}",) if reasons else ()
+    return Compositions(tuple(numbers), settings, tuple(labels), remarks)
