@@ -67,9 +67,27 @@ def _balanced(formula: Composition) -> bool:
     table = [ions().get(z, Ion()) for z, _ in formula]
     if len(formula) == 1 or all(ion.metal for ion in table):
         return True
-    scale = [ion.electronegativity for ion in table]
     charges = [[count * state for state in ion.states] for ion, (_, count) in zip(table, formula, strict=True)]
-    return all(charges) and any(_obeys_pauling(choice, scale) for choice in _neutral(charges))
+    if not all(charges):
+        return False
+    scale = [ion.electronegativity for ion in table]
+    known = [value for value in scale if value is not None]
+    if len(known) == len(scale):
+        return any(_divided(charges, known, limit) for limit in sorted(set(known)))
+    return any(_obeys_pauling(choice, scale) for choice in _neutral(charges))
+
+
+def _divided(charges: list[list[int]], scale: list[float], limit: float) -> bool:
+    """Whether the charges can be neutral with cations up to an electronegativity and anions beyond it.
+
+    A choice obeys Pauling's rule for some such limit and for no other reason. Sums are added up element by element, so
+    that the many choices of many elements are not gone through.
+    """
+    sums = {0}
+    for options, value in zip(charges, scale, strict=True):
+        allowed = [charge for charge in options if charge == 0 or (charge > 0) == (value <= limit)]
+        sums = {total + charge for total in sums for charge in allowed}
+    return 0 in sums
 
 
 def _neutral(charges: list[list[int]]) -> Iterator[tuple[int, ...]]:

@@ -90,3 +90,10 @@ def test_many_elements_are_quick():
     """All choices of these states would be 10^9."""
     numbers = [NUMBERS[s] for s in ("Mn", "Cr", "Re", "Os", "Ru", "Cl", "S", "N", "C", "P", "I", "O") for _ in range(2)]
     assert is_charge_balanced(numbers) in (True, False)
+
+
+def test_many_elements_that_cannot_be_balanced_are_quick():
+    """No anion is more electronegative than fluorine, which is outnumbered: every choice has to be excluded."""
+    oxidisers = ("Cl", "Br", "I", "S", "Se", "Te", "N", "P", "As", "C", "Si", "Ge", "Mn", "Cr", "V", "Mo", "W", "Re")
+    numbers = [NUMBERS[symbol] for symbol in oxidisers for _ in range(2)]
+    assert is_charge_balanced([*numbers, NUMBERS["F"]]) in (True, False)
