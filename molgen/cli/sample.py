@@ -103,7 +103,7 @@ def sample(
     )
     work = _planned(generator, asked, n, seed)
     follower = (
-        None if trajectory is None else Trajectory(generator.model, settings.times, trajectory_every)
+        None if trajectory is None else Trajectory(generator.model, settings.times(generator.model), trajectory_every)
     )
     choices = {"n": work.number, "seed": seed, "atoms": atoms, **_choices(settings, work.condition)}
     choices |= {"trajectory": None if trajectory is None else str(trajectory)}

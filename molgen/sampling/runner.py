@@ -177,7 +177,7 @@ def make(
     with torch.inference_mode(), autocast:
         state = model.start(mask, noise) if given is None else model.start(mask, noise, given)
         on_step(0, state)
-        state = solver(model, state, settings.times.to(mask.device), mask, noise, on_step)
+        state = solver(model, state, settings.times(model).to(mask.device), mask, noise, on_step)
         batch: AtomBatch = model.finish(state, mask, noise)
     return batch
 

@@ -82,7 +82,7 @@ def test_every_molecule_begins_with_the_fragment_where_it_was(generator, atoms):
     assert {len(s) for s in structures} == {n for n in wanted if BONDED.size_histogram[n]}
     # What is grown surrounds the fragment, not the origin, which is 50 angstrom away.
     grown = np.concatenate([s.positions[3:] for s in structures])
-    assert np.linalg.norm(grown - PIECE.positions.mean(0), axis=1).mean() < 15
+    assert np.linalg.norm(grown - PIECE.positions.mean(0), axis=1).mean() < 30
 
 
 def test_what_is_not_given_differs(generator):
@@ -100,7 +100,7 @@ def test_python_interface(generator):
     cold = generator.sample(70, options={"temperature": 0.1, "position_noise": 0.4}, **options)
     usual = generator.sample(70, **options)
     assert any(not np.allclose(a.positions, b.positions) for a, b in zip(cold, usual, strict=True))
-    again = generator.sample(70, options={"temperature": 1.0}, **options)
+    again = generator.sample(70, options={"temperature": 0.5}, **options)
     assert_same(again, usual)
 
 
@@ -132,12 +132,12 @@ def test_models_that_cannot_be_given_anything(model, bondflow):
 
 def test_options_are_the_models_own(bondflow, model):
     assert dict(Settings.of(model).options) == {}
-    settings = Settings.of(bondflow, options={"temperature": "0.5", "category_noise": 3})
-    kept = {"position_noise": bondflow.config.sample_position_noise}
-    assert settings.options == {**kept, "category_noise": 3.0, "temperature": 0.5}
+    settings = Settings.of(bondflow, options={"temperature": "0.7", "category_noise": 3})
+    kept = dict(Settings.of(bondflow).options)
+    assert settings.options == {**kept, "category_noise": 3.0, "temperature": 0.7}
     changed = settings.configured(bondflow)
-    assert (changed.config.sample_temperature, changed.config.sample_category_noise) == (0.5, 3.0)
-    assert (bondflow.config.sample_temperature, bondflow.config.sample_category_noise) == (1.0, 0.0)
+    assert (changed.config.sample_temperature, changed.config.sample_category_noise) == (0.7, 3.0)
+    assert (bondflow.config.sample_temperature, bondflow.config.sample_category_noise) == (0.5, 20.0)
     assert changed.network is bondflow.network
     usual = Settings.of(bondflow)
     assert usual.configured(bondflow) is bondflow
@@ -148,7 +148,7 @@ def test_options_are_the_models_own(bondflow, model):
     ("options", "message", "hint"),
     [
         ({"temprature": 1}, "bondflow has no option of sampling named 'temprature'", "did you mean temperature?"),
-        ({"zzz": 1}, "'zzz'", "it has position_noise, category_noise, temperature"),
+        ({"zzz": 1}, "'zzz'", "it has refinement, refinement_time, position_noise, category_noise"),
         ({"steps": 10}, "'steps'", "an argument of its own"),
         ({"hidden": 10}, "'hidden'", ""),
         ({"temperature": "warm"}, "option temperature", ""),
