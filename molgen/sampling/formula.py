@@ -10,6 +10,7 @@ from molgen.elements import SYMBOLS, atomic_number, hill_formula
 from molgen.errors import ConfigError
 from molgen.models.data_summary import DataSummary
 from molgen.sampling.compositions import Compositions, in_hill_order
+from molgen.sampling.saturation import too_saturated
 from molgen.sampling.sizes import parse_range
 
 _TOKEN = re.compile(r"([A-Za-z][a-z]?)(\d*)|(\()|\)(\d*)")
@@ -26,7 +27,7 @@ def read_formula(text: str, data: DataSummary, units: tuple[int, int] | None = N
 
     Raises:
         ConfigError: It is no formula, or has elements or only sizes that the model's training set does not have, or
-            formula units are asked of a model of molecules.
+            no molecule in one piece has it, or formula units are asked of a model of molecules.
     """
     counts = parse_formula(text, periodic=data.is_periodic)
     if unknown := [SYMBOLS[z] for z in counts if z not in data.elements]:
@@ -42,6 +43,8 @@ def read_formula(text: str, data: DataSummary, units: tuple[int, int] | None = N
         has = f"the molecules that the model was trained on have {low} to {high}"
         raise ConfigError(f"{text} has {total} atoms; {has}", hint=hint)
     numbers = in_hill_order(Counter(counts).elements())
+    if reason := too_saturated(numbers, data.charges):
+        raise ConfigError(reason, hint="give it fewer hydrogens")
     remarks = []
     if sum(numbers) % 2:
         name = hill_formula(numbers)

@@ -49,6 +49,7 @@ def test_one_composition_is_one_setting():
         ("CH3Cl", "the model does not know Cl", "it knows H, C, N, O"),
         ("C4H10", "C4H10 has 14 atoms; the molecules that the model was trained on have 2 to 9", ""),
         ("C900000", "has 900000 atoms", ""),
+        ("CH8", "no molecule in one piece is CH8: its 9 atoms need 8 bonds or more", "fewer hydrogens"),
         ("O", "has 1 atoms", "hydrogens count"),
     ],
 )
