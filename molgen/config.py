@@ -44,6 +44,7 @@ class TrainingConfig:
         warmup_steps: Steps of linear warm-up.
         decay: ``none``, ``cosine`` (to zero at ``steps``) or ``tail`` (constant, in the last 30 % linear to zero).
         weight_decay: Of AdamW.
+        muon_weight_decay: Of Muon, times the learning rate; without it matrices grow as long as the rate is high.
         ema_decay: Decay of the weight average per step; it starts smaller, (1 + k)/(10 + k) at step k.
         clip: ``adaptive`` (1.5 mean + 2 std of the last 50 gradient norms, as EDM), or a number for a fixed norm.
         validate_every: Steps between validation losses, sample scores and checkpoints.
@@ -61,6 +62,7 @@ class TrainingConfig:
     warmup_steps: int = 0
     decay: str = "none"
     weight_decay: float = 1e-12
+    muon_weight_decay: float = 0.0
     ema_decay: float = 0.9999
     clip: str = "adaptive"
     validate_every: int = 2000
@@ -168,7 +170,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "training": {
         **dict.fromkeys(("steps", "validate_every", "log_every", "sample_steps"), (1, _MANY)),
         **dict.fromkeys(("warmup_steps", "validate_structures", "sample_structures"), (0, _MANY)),
-        **dict.fromkeys(("weight_decay", "muon_learning_rate"), (0, 1)),
+        **dict.fromkeys(("weight_decay", "muon_weight_decay", "muon_learning_rate"), (0, 1)),
         "learning_rate": (1e-12, 1e30),
         "ema_decay": (0, 1),
     },

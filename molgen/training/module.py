@@ -109,7 +109,8 @@ class TrainingModule(lightning.LightningModule):
         options["amsgrad"] = config.amsgrad
         optimizer: torch.optim.Optimizer
         if config.muon_learning_rate > 0:
-            optimizer = MuonAdamW(self.model.parameters(), config.muon_learning_rate, **options, fused=True)
+            muon = config.muon_learning_rate, config.muon_weight_decay
+            optimizer = MuonAdamW(self.model.parameters(), *muon, **options, fused=True)
         else:
             optimizer = torch.optim.AdamW(self.model.parameters(), **options, fused=True)
 

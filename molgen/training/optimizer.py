@@ -36,7 +36,7 @@ class BatchedMuon(torch.optim.Muon):
                     some = matrices[start : start + _TOGETHER]
                     directions = orthogonalised(self._momenta(some, group["momentum"]), group["ns_steps"])
                     for matrix, direction in zip(some, directions, strict=True):
-                        matrix.add_(direction, alpha=-size)
+                        matrix.mul_(1 - group["lr"] * group["weight_decay"]).add_(direction, alpha=-size)
 
     def _momenta(self, matrices: list[Tensor], decay: float) -> Tensor:
         """Nesterov momentum of each matrix over its Frobenius norm, shape ``(count, rows, columns)``, bfloat16."""
@@ -75,15 +75,16 @@ class MuonAdamW(torch.optim.Optimizer):
     Args:
         parameters: Of the model.
         muon_lr: Learning rate of the matrices.
+        muon_decay: A step multiplies the matrices by 1 - muon_lr muon_decay first.
         options: Of AdamW.
     """
 
-    def __init__(self, parameters: Iterable[Tensor], muon_lr: float, **options: Any) -> None:
+    def __init__(self, parameters: Iterable[Tensor], muon_lr: float, muon_decay: float = 0.0, **options: Any) -> None:
         every = list(parameters)
         matrices = [p for p in every if p.ndim == 2 and min(p.shape) >= _SMALLEST]
         chosen = {id(p) for p in matrices}
         rest = [p for p in every if id(p) not in chosen]
-        muon = BatchedMuon(matrices, lr=muon_lr, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+        muon = BatchedMuon(matrices, lr=muon_lr, weight_decay=muon_decay, adjust_lr_fn="match_rms_adamw")
         self._parts: list[torch.optim.Optimizer] = [muon, torch.optim.AdamW(rest, **options)]
         super().__init__(every, {"lr": muon_lr})
         self._share_groups()

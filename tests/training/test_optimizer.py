@@ -8,10 +8,11 @@ from molgen.training.optimizer import BatchedMuon, orthogonalised
 SHAPES = [(40, 96), (96, 40), *[(64, 64)] * 10, (96, 40)]
 
 
-def test_steps_are_those_of_torch():
+@pytest.mark.parametrize("decay", [0.0, 0.5])
+def test_steps_are_those_of_torch(decay):
     generator = torch.Generator().manual_seed(0)
     start = [torch.randn(shape, generator=generator) for shape in SHAPES]
-    options = {"lr": 0.1, "weight_decay": 0.0, "adjust_lr_fn": "match_rms_adamw"}
+    options = {"lr": 0.1, "weight_decay": decay, "adjust_lr_fn": "match_rms_adamw"}
     sides = []
     for kind in (torch.optim.Muon, BatchedMuon):
         weights = [torch.nn.Parameter(weight.clone()) for weight in start]
