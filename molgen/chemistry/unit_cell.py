@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ TOLERANCE = 0.1
 """Largest shift of an atom that counts as symmetric, in angstrom, where no other is asked for (Materials Project)."""
 NIGGLI_TOLERANCE = 1e-5
 """Of comparisons in the reduction, as a part of the cube root of the volume (spglib's default)."""
-_IMAGES = np.array(list(product((-1.0, 0.0, 1.0), repeat=3)))
 
 
 def canonical_cell(structure: Structure) -> Structure:
@@ -78,24 +76,6 @@ def symmetry(structure: Structure, tolerance: float = TOLERANCE) -> Any:
         return spglib.get_symmetry_dataset(cell, symprec=tolerance)
     except Exception:  # it raises or returns None, as its settings and versions have it
         return None
-
-
-def shortest_distance(structure: Structure) -> float:
-    """Distance in angstrom of the two nearest atoms, an atom's own images among them.
-
-    Args:
-        structure: A crystal in its Niggli cell, in which the 26 neighbouring cells suffice.
-    """
-    lattice = _checked(structure.lattice)
-    fractional = wrapped(structure.positions @ np.linalg.inv(lattice))
-    apart = fractional[:, None] - fractional
-    shortest = np.inf
-    for image in _IMAGES:
-        squared = np.square((apart + image) @ lattice).sum(-1)
-        if not image.any():
-            np.fill_diagonal(squared, np.inf)
-        shortest = min(shortest, float(squared.min()))
-    return float(np.sqrt(shortest))
 
 
 def _checked(lattice: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from molgen.chemistry.unit_cell import TOLERANCE, canonical_cell, shortest_distance, space_group
+from molgen.chemistry.periodic_distances import CellDistances
+from molgen.chemistry.unit_cell import TOLERANCE, canonical_cell, space_group
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
 from molgen.io.crystal import cif_records
@@ -21,16 +22,19 @@ VOLUMES = (1.0, 1000.0)
 """Volumes per atom in angstrom^3 between which a crystal lies; diamond at 10 GPa has 5.5, MP-20's lightest 134."""
 NEEDLE = 50.0
 """Longest over shortest vector of the Niggli cell; MP-20's largest is 13."""
+MOST_ATOMS = 1000
+"""Atoms of one cell; models and distances take memory by its square."""
 UNFIT = frozenset(
     {
         *("unknown element", "not an ordered crystal", "zero volume", "malformed lattice", "no lattice"),
         *("coordinates are not finite", "no Niggli cell", "partly periodic"),
         *("volume per atom", "needle cell", "atoms in one place"),
+        "too many atoms",
     }
 )
 """Kinds of reasons for which a crystal that could be read is left out; other kinds are unreadable records."""
 RULE = (
-    f"ordered; {VOLUMES[0]:g} to {VOLUMES[1]:g} A^3 per atom; Niggli cell with lengths in a ratio up to {NEEDLE:g}; "
+    f"ordered; up to {MOST_ATOMS:,} atoms; {VOLUMES[0]:g} to {VOLUMES[1]:g} A^3 per atom; Niggli cell with lengths in a ratio up to {NEEDLE:g}; "
     f"no two atoms, images included, closer than {CLOSEST:g} A"
 )
 SPACE_GROUP = "spacegroup"
@@ -116,6 +120,8 @@ def _checked(structure: Structure) -> Structure:
     """The structure; raises InputError with "kind: detail" for one whose numbers mean nothing."""
     if not len(structure):
         raise InputError("no atoms: the record announces none")
+    if len(structure) > MOST_ATOMS:
+        raise InputError(f"too many atoms: {len(structure):,}")
     if "pbc" in structure.properties:
         raise InputError(f"partly periodic: pbc is {structure.properties['pbc']}")
     if structure.lattice is None:
@@ -131,13 +137,13 @@ def _checked(structure: Structure) -> Structure:
 
 def _unfit(structure: Structure) -> str:
     """Why a crystal in its Niggli cell is not fit for use; empty when it is."""
-    assert structure.lattice is not None
-    lengths = np.linalg.norm(structure.lattice, axis=1)
-    volume = float(np.linalg.det(structure.lattice)) / len(structure)
+    cell = CellDistances(structure)
+    lengths = np.linalg.norm(cell.lattice, axis=1)
+    volume = cell.volume / len(structure)
     if not VOLUMES[0] <= volume <= VOLUMES[1]:
         return f"volume per atom: {volume:.4g} A^3"
     if lengths.max() > NEEDLE * lengths.min():
         return f"needle cell: {', '.join(f'{length:.4g}' for length in lengths)} A"
-    if (distance := shortest_distance(structure)) < CLOSEST:
+    if (distance := min(cell.nearest_pair, cell.translation)) < CLOSEST:
         return f"atoms in one place: {distance:.3g} A apart"
     return ""

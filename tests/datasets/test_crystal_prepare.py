@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from molgen import io
-from molgen.chemistry.unit_cell import shortest_distance
+from molgen.chemistry.periodic_distances import CellDistances
 from molgen.datasets.crystal_prepare import prepare_crystals
 from molgen.datasets.crystal_sets import CRYSTAL_SETS
 from molgen.datasets.describe import describe_lines, description
@@ -175,6 +175,6 @@ def test_real_crystals_are_unchanged(tmp_path, name, file):
         )
         assert abs(np.linalg.det(kept.lattice)) == pytest.approx(abs(np.linalg.det(lattice)), rel=1e-6)
         assert is_same_crystal(kept, given, 1e-3)
-        assert shortest_distance(kept) > 0.5
+        assert CellDistances(kept).nearest_pair > 0.5
     if "spacegroup_spglib_0p1" in arrays:
         assert data.properties["spacegroup"].tolist() == arrays["spacegroup_spglib_0p1"][:some].tolist()

@@ -173,6 +173,12 @@ def test_arrays_that_do_not_fit(tmp_path):
     assert not holds_crystals(write_csv(tmp_path / "x.csv", [{"a": 1}]))
 
 
+def test_a_cell_of_too_many_atoms_is_left_out(tmp_path):
+    places = np.stack(np.meshgrid(*[np.arange(11) * 3.0] * 3), -1).reshape(-1, 3)
+    io.write(tmp_path / "big.extxyz", [Structure(numbers=[26] * 1331, positions=places, lattice=33 * np.eye(3))])
+    assert names(tmp_path / "big.extxyz") == [("big 1", None, "too many atoms")]
+
+
 def test_absent(tmp_path):
     with pytest.raises(MissingError):
         CrystalSource(tmp_path / "absent")
