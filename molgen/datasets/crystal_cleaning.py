@@ -34,8 +34,8 @@ UNFIT = frozenset(
 )
 """Kinds of reasons for which a crystal that could be read is left out; other kinds are unreadable records."""
 RULE = (
-    f"ordered; up to {MOST_ATOMS:,} atoms; {VOLUMES[0]:g} to {VOLUMES[1]:g} A^3 per atom; Niggli cell with lengths in a "
-    f"ratio up to {NEEDLE:g}; no two atoms, images included, closer than {CLOSEST:g} A"
+    f"ordered; up to {MOST_ATOMS:,} atoms; {VOLUMES[0]:g} to {VOLUMES[1]:g} A^3 per atom; Niggli cell with lengths in "
+    f"a ratio up to {NEEDLE:g}; no two atoms, images included, closer than {CLOSEST:g} A"
 )
 SPACE_GROUP = "spacegroup"
 FOUND = "spacegroup_spglib_0p1"
