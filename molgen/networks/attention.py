@@ -93,18 +93,21 @@ class Layout:
 
 
 class AttentionBlock(nn.Module):
-    """Pair update, attention, feed-forward, coordinate update.
+    """Pair update, attention, feed-forward; what moves coordinates is a subclass's.
 
     Args:
         hidden: H, width of the atoms.
         pair: C, width of the pairs.
         heads: Attention heads.
-        radial: R, Gaussians of the distance.
+        radial: R, features of a pair's geometry.
         expansion: Width of the feed-forward layer over H.
         condition: Width of the conditioning vector.
+        pushes: M, weights of a pair for moving its atoms.
     """
 
-    def __init__(self, hidden: int, pair: int, heads: int, radial: int, expansion: int, condition: int) -> None:
+    def __init__(
+        self, hidden: int, pair: int, heads: int, radial: int, expansion: int, condition: int, pushes: int = 1
+    ) -> None:
         super().__init__()
         self.heads = heads
         self.modulation = nn.Linear(condition, 4 * hidden)
@@ -113,42 +116,66 @@ class AttentionBlock(nn.Module):
         self.pair_first = nn.Linear(pair, pair, bias=False)
         self.pair_radial = nn.Linear(radial, pair, bias=False)
         self.pair_second = nn.Linear(pair, pair)
-        self.bias = nn.Linear(pair, heads + 1, bias=False)
+        self.bias = nn.Linear(pair, heads + pushes, bias=False)
         self.query_key_value = nn.Linear(hidden, 3 * hidden, bias=False)
         self.merge = nn.Linear(hidden + pair, hidden)
         self.feed = nn.Sequential(
             nn.Linear(hidden, expansion * hidden), nn.SiLU(), nn.Linear(expansion * hidden, hidden)
         )
-        self.stretch = nn.Linear(hidden, 1)
-        for layer in (self.modulation, self.stretch):
-            nn.init.zeros_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        nn.init.zeros_(self.modulation.weight)
+        nn.init.zeros_(self.modulation.bias)
         nn.init.normal_(self.bias.weight, std=1e-2 / math.sqrt(pair))
 
-    def forward(
-        self, h: Tensor, z: Tensor, x: Tensor, condition: Tensor, reach: Tensor, layout: Layout, radial: RadialBasis
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Update atoms ``h`` (B, N, H), pairs ``z`` (B, P, C) and coordinates ``x`` (B, N, 3)."""
+    def mix(
+        self, h: Tensor, z: Tensor, geometry: Tensor, condition: Tensor, layout: Layout
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Update atoms ``h`` (B, N, H) and pairs ``z`` (B, P, C).
+
+        Args:
+            h, z: States.
+            geometry: Features of the pairs' geometry, shape ``(B, P, R)``.
+            condition: Shape ``(B, condition)``.
+            layout: Of the batch.
+
+        Returns:
+            ``h``, ``z``, the pairs' pushes ``(B, P, M)`` in [-1, 1], and the atoms' normalised state ``(B, N, H)``.
+        """
         modulation = self.modulation(condition).to(h.dtype).unsqueeze(1)
         scale, shift, feed_scale, feed_shift = modulation.chunk(4, dim=-1)
         n = modulated_norm(h, scale, shift, z.dtype)
-        here = x.detach()  # geometry steers a block; gradients reach earlier blocks through h, z and the sum of moves
-        difference, distance = layout.lines(here)
         layers = self.pair_first.weight, self.pair_radial.weight, self.pair_second.weight, self.pair_second.bias
-        z = pair_update(z, self.to_pair(n), radial(distance), layout.ends, layers, self.pair_norm)
-        weights = self.bias(z)  # the heads' biases, and the push along the line
-        h = self._attend(n, z, weights[..., :-1], layout).to(h.dtype).add_(h)
+        z = pair_update(z, self.to_pair(n), geometry, layout.ends, layers, self.pair_norm)
+        weights = self.bias(z)  # the heads' biases, then the pushes
+        h = self._attend(n, z, weights[..., : self.heads], layout).to(h.dtype).add_(h)
         f = modulated_norm(h, feed_scale, feed_shift, z.dtype)
         h = self.feed(f).to(h.dtype).add_(h)
-        push = difference * (weights[..., -1:].to(x.dtype).tanh() / (1.0 + distance.unsqueeze(-1)))
-        move = layout.gather(push) + here * self.stretch(f).to(x.dtype).tanh()
-        return h, z, centred(x + reach * move, layout)
+        return h, z, weights[..., self.heads :].to(h.dtype).tanh(), f
 
     def _attend(self, n: Tensor, z: Tensor, bias: Tensor, layout: Layout) -> Tensor:
         seen = pair_attention(self.query_key_value(n), bias, layout.blocked, layout.pairs)
         around = torch.bmm(layout.ends.mT, z) * layout.share.to(z.dtype)
         result: Tensor = self.merge(torch.cat([seen, around], dim=-1))
         return result
+
+
+class MoleculeBlock(AttentionBlock):
+    """A block that also moves coordinates in space: along the lines between atoms, and to or from the centre."""
+
+    def __init__(self, hidden: int, *sizes: int) -> None:
+        super().__init__(hidden, *sizes)
+        self.stretch = nn.Linear(hidden, 1)
+        nn.init.zeros_(self.stretch.weight)
+        nn.init.zeros_(self.stretch.bias)
+
+    def forward(
+        self, h: Tensor, z: Tensor, x: Tensor, condition: Tensor, reach: Tensor, layout: Layout, radial: RadialBasis
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Update atoms ``h`` (B, N, H), pairs ``z`` (B, P, C) and coordinates ``x`` (B, N, 3)."""
+        here = x.detach()  # geometry steers a block; gradients reach earlier blocks through h, z and the sum of moves
+        difference, distance = layout.lines(here)
+        h, z, push, f = self.mix(h, z, radial(distance), condition, layout)
+        move = layout.gather(difference * (push.to(x.dtype) / (1.0 + distance.unsqueeze(-1))))
+        return h, z, centred(x + reach * (move + here * self.stretch(f).to(x.dtype).tanh()), layout)
 
 
 def centred(x: Tensor, layout: Layout) -> Tensor:
@@ -191,7 +218,7 @@ class EquivariantAttention(nn.Module):
         self.atom_embed = nn.Linear(atom_features, hidden)
         self.pair_embed = nn.Linear(pair_features + 2 * radial, pair)
         sizes = (hidden, pair, heads, radial, expansion, hidden // 4)
-        self.blocks = nn.ModuleList(AttentionBlock(*sizes) for _ in range(layers))
+        self.blocks = nn.ModuleList(MoleculeBlock(*sizes) for _ in range(layers))
         self.atom_read = nn.Sequential(nn.LayerNorm(hidden), nn.Linear(hidden, atom_outputs))
         self.pair_read = nn.Sequential(nn.Linear(pair, pair), nn.SiLU(), nn.Linear(pair, pair_outputs))
 
