@@ -59,6 +59,15 @@ class NoiseSource:
             parts.append(torch.nn.functional.pad(draw[block.rows], (0, 0, 0, atoms - block.atoms)))
         return torch.cat(parts)
 
+    def normal_structures(self, features: int) -> Tensor:
+        """Standard normal draws for every structure, shape ``(B, features)``."""
+        parts = []
+        for block in self.blocks:
+            generator = block.generator
+            draw = torch.randn((block.size, features), generator=generator, device=generator.device, dtype=self.dtype)
+            parts.append(draw[block.rows])
+        return torch.cat(parts)
+
     def uniform(self) -> Tensor:
         """Uniform draws in [0, 1), one per structure, shape ``(B,)``, float64."""
         return torch.cat([self._uniform(block, (), torch.float64) for block in self.blocks])

@@ -7,6 +7,7 @@ from typing import Any, Final
 from molgen.errors import ConfigError
 from molgen.models.bondflow import BondFlow, BondFlowConfig
 from molgen.models.data_summary import DataSummary
+from molgen.models.diffcsp import DiffCSP, DiffCSPConfig
 from molgen.models.edm import EDM, EDMConfig
 from molgen.models.eqgat import EQGATConfig, EQGATDiffusion
 
@@ -16,6 +17,7 @@ MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {
     "edm": (EDMConfig, EDM),
     "bondflow": (BondFlowConfig, BondFlow),
     "eqgat": (EQGATConfig, EQGATDiffusion),
+    "diffcsp": (DiffCSPConfig, DiffCSP),
 }
 """Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 

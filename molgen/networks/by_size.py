@@ -11,9 +11,7 @@ _WORTH_SPLITTING = 1.15
 """Split when pairs with padding outnumber real pairs by this factor."""
 
 
-def apply_by_size(
-    network: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, exact: bool = False
-) -> tuple[Tensor, ...]:
+def apply_by_size(network: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
     """Apply ``network`` to groups of structures of similar size, each cut to its own largest; the result is unchanged.
 
     Only on the CPU, where pair work is what costs and reading the sizes is free; elsewhere it would stall the device.
@@ -22,18 +20,16 @@ def apply_by_size(
         network: Takes tensors like ``inputs``; returns tensors of structures, atoms or pairs.
         inputs: Of structures ``(B, F)``, atoms ``(B, N, F)`` or pairs ``(B, N, N, F)``; last the mask ``(B, N)``, True
             for real atoms, with padding at the end.
-        exact: One group for every size, however many: for networks that do much work per pair.
     """
     mask = inputs[-1]
     if mask.device.type != "cpu" or torch.compiler.is_compiling():
         return network(*inputs)
     sizes = mask.sum(dim=1)
-    if mask.shape[1] ** 2 * len(sizes) <= (1.0 if exact else _WORTH_SPLITTING) * float(sizes.square().sum()):
+    if mask.shape[1] ** 2 * len(sizes) <= _WORTH_SPLITTING * float(sizes.square().sum()):
         return network(*inputs)
     order = sizes.argsort(stable=True)
-    lengths = sizes[order].unique_consecutive(return_counts=True)[1].tolist() if exact else max(1, len(order) // 8)
     outputs = []
-    for rows in order.split(lengths):
+    for rows in order.split(max(1, len(order) // 8)):
         n = int(sizes[rows[-1]])
         parts = network(*(_cut(tensor[rows], n) for tensor in inputs[:-1]), mask[rows, :n])
         outputs.append([_padded(part, mask.shape[1] - n) for part in parts])

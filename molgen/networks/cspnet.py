@@ -9,14 +9,13 @@ the same vectors in another order, is another input, so structures should be in 
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from molgen.networks.by_size import apply_by_size
-from molgen.networks.ordered_pairs import OrderedPairs, ordered_pairs
+from molgen.networks.flat_pairs import FlatPairs
 
 GRAM = 9
 """Entries of L L^T."""
@@ -87,54 +86,22 @@ class CSPNet(nn.Module):
             mask: True for real atoms, shape ``(B, N)``.
         """
         dtype = _compute_dtype(features)
-        weights = [cast(CSPLayer, layer).weights(dtype) for layer in self.layers]  # cast once, not for every size
-
-        def network(*inputs: Tensor) -> tuple[Tensor, ...]:
-            return self._atoms(weights, *inputs)
-
-        gram = (lattice.unsqueeze(2) * lattice.unsqueeze(1)).sum(-1).flatten(1)
-        (h,) = apply_by_size(network, features, fractional, gram, condition, mask, exact=True)
+        layout = FlatPairs(mask, dtype)
+        waves = fourier(layout.differences(fractional), self.frequencies)
+        sines, cosines = (wave.to(dtype) for wave in waves)
+        gram = (lattice.unsqueeze(2) * lattice.unsqueeze(1)).sum(-1).flatten(1)[layout.structures]
+        senders = mask.sum(1).to(features.dtype)[layout.structures].unsqueeze(-1)
+        embedded = self.atom_embed(features.flatten(0, 1)[layout.places])
+        given = condition[layout.structures].to(embedded.dtype)
+        h = self.mix(torch.cat([embedded, given], dim=-1)).to(features.dtype)
+        for layer in self.layers:
+            h = layer(h, gram, sines, cosines, senders, layout)
         with torch.autocast(mask.device.type, enabled=False):
-            real = mask.unsqueeze(-1).to(h.dtype)
-            h = self.norm(h) * real
-            mean = h.sum(1) / real.sum(1)
-            atoms = h[..., :0] if self.atom_read is None else self.atom_read(h) * real
+            h = layout.padded(self.norm(h), mask)
+            mean = h.sum(1) / mask.sum(1, keepdim=True)
+            atoms = h[..., :0] if self.atom_read is None else self.atom_read(h) * mask.unsqueeze(-1)
             rows = self.lattice_read(mean).view(-1, 3, 3) @ lattice
             return CSPOutput(rows, self.fractional_read(h), atoms)
-
-    def _atoms(
-        self,
-        weights: list[MessageWeights],
-        features: Tensor,
-        fractional: Tensor,
-        gram: Tensor,
-        condition: Tensor,
-        mask: Tensor,
-    ) -> tuple[Tensor]:
-        """States of the atoms after all layers, shape ``(B, N, H)``."""
-        pairs = ordered_pairs(mask.shape[1], mask.device)
-        dtype = weights[0].second.dtype
-        difference = fractional[:, pairs.second] - fractional[:, pairs.first]
-        sines, cosines = (wave.to(dtype) for wave in fourier(difference, self.frequencies))
-        receivers = pairs.ends[:, : pairs.atoms].T.to(dtype) * mask[:, pairs.senders].unsqueeze(1)
-        c = condition.unsqueeze(1).expand(-1, mask.shape[1], -1)
-        h = self.mix(torch.cat([self.atom_embed(features), c.to(dtype)], dim=-1)).to(features.dtype)
-        for layer, own in zip(self.layers, weights, strict=True):
-            h = layer(h, own, gram, sines, cosines, receivers, mask, pairs)
-        return (h,)
-
-
-class MessageWeights(NamedTuple):
-    """W1 in parts, and W2, in the type that pairs are computed in; those of the Gram matrix in the parameters' own."""
-
-    receiver: Tensor
-    sender: Tensor
-    gram: Tensor
-    sines: Tensor
-    cosines: Tensor
-    first_bias: Tensor
-    second: Tensor
-    second_bias: Tensor
 
 
 class CSPLayer(nn.Module):
@@ -156,52 +123,36 @@ class CSPLayer(nn.Module):
         self.second = nn.Linear(hidden, hidden)
         self.update = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.SiLU(), nn.Linear(hidden, hidden), nn.SiLU())
 
-    def weights(self, dtype: torch.dtype) -> MessageWeights:
-        """Of the messages, for the forward pass."""
-        parts = self.first.weight.split([self.hidden, self.hidden, GRAM, self.waves, self.waves], dim=1)
-        receiver, sender, gram, sines, cosines = parts
-        second = self.second.weight.to(dtype), self.second.bias.to(dtype)
-        receiver, sender, sines, cosines = (part.to(dtype) for part in (receiver, sender, sines, cosines))
-        return MessageWeights(receiver, sender, gram, sines, cosines, self.first.bias, *second)
-
     def forward(
-        self,
-        h: Tensor,
-        weights: MessageWeights,
-        gram: Tensor,
-        sines: Tensor,
-        cosines: Tensor,
-        receivers: Tensor,
-        mask: Tensor,
-        pairs: OrderedPairs,
+        self, h: Tensor, gram: Tensor, sines: Tensor, cosines: Tensor, senders: Tensor, layout: FlatPairs
     ) -> Tensor:
-        """New states, shape ``(B, N, H)``.
+        """New states of the atoms, shape ``(M, H)``.
 
         Args:
-            h: States of the atoms.
-            weights: Of the messages.
-            gram: L L^T, shape ``(B, 9)``.
-            sines: Of unordered pairs, shape ``(B, P, 3 K)``.
+            h: States.
+            gram: L L^T of each atom's cell, shape ``(M, 9)``.
+            sines: Of unordered pairs, shape ``(U, 3 K)``.
             cosines: The same.
-            receivers: 1 where an ordered pair has a real sender and this receiver, shape ``(B, N, N^2)``.
-            mask: True for real atoms.
-            pairs: Their layout.
+            senders: Atoms of each atom's structure, shape ``(M, 1)``.
+            layout: Of atoms and pairs.
         """
-        dtype = weights.second.dtype
+        dtype = sines.dtype
         normed = self.norm(h).to(dtype)
+        parts = self.first.weight.split([self.hidden, self.hidden, GRAM, self.waves, self.waves], dim=1)
+        to_receiver, to_sender, of_gram = parts[0].to(dtype), parts[1].to(dtype), parts[2]
+        sine_weight, cosine_weight = parts[3].to(dtype), parts[4].to(dtype)
         with torch.autocast(h.device.type, enabled=False):  # squares of lengths, too large for the digits of bf16
-            cell = F.linear(gram, weights.gram, weights.first_bias).unsqueeze(1)
-            receiver = (F.linear(normed, weights.receiver) + cell).to(dtype)
-            atoms = torch.cat([receiver, F.linear(normed, weights.sender)], dim=1)
-            inputs = atoms, sines, cosines, receivers, pairs.ends.to(dtype)
-            own = weights.cosines.sum(1)  # psi(0)
-            parts = weights.sines, weights.cosines, own, weights.second, weights.second_bias
+            cell = F.linear(gram, of_gram, self.first.bias)
+            ends = torch.cat([(F.linear(normed, to_receiver) + cell).to(dtype), F.linear(normed, to_sender)], dim=1)
+            own = cosine_weight.sum(1)  # psi(0)
+            second = self.second.weight.to(dtype), self.second.bias.to(dtype)
+            inputs = ends.view(-1, self.hidden), sines, cosines, sine_weight, cosine_weight, own, *second
             messages: Tensor
             if torch.is_grad_enabled():
-                messages = _SummedMessages.apply(*inputs, *parts)
+                messages = _SummedMessages.apply(layout, *inputs)
             else:
-                messages = _messages(*inputs, *parts, in_place=True)[-1]
-            messages = messages / mask.sum(1).to(dtype).view(-1, 1, 1)
+                messages = _messages(layout, *inputs, in_place=True)[-1]
+            messages = messages / senders.to(dtype)
         change: Tensor = self.update(torch.cat([normed, messages], dim=-1))
         return h + change.to(h.dtype)
 
@@ -229,11 +180,10 @@ def _compute_dtype(like: Tensor) -> torch.dtype:
 
 
 def _messages(
-    atoms: Tensor,
+    layout: FlatPairs,
+    ends: Tensor,
     sines: Tensor,
     cosines: Tensor,
-    receivers: Tensor,
-    ends: Tensor,
     sine_weight: Tensor,
     cosine_weight: Tensor,
     own: Tensor,
@@ -243,42 +193,54 @@ def _messages(
     in_place: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Pre-activation, activation, pre-activation of ordered pairs, and the sums; with ``in_place`` only the last."""
-    half = sines.shape[1]
-    first = ends @ atoms
+    first = ends.new_empty(layout.count, ends.shape[-1])
     odd, even = F.linear(sines, sine_weight), F.linear(cosines, cosine_weight)
-    first[:, :half].add_(even).add_(odd)
-    first[:, half : 2 * half].add_(even).sub_(odd)
-    first[:, 2 * half :].add_(own)
+    for block in layout.blocks:
+        rows, half = block.ordered(first), block.pairs.half
+        torch.bmm(block.ends, block.both_ends(ends), out=rows)
+        rows[:, :half].add_(block.halves(even)).add_(block.halves(odd))
+        rows[:, half : 2 * half].add_(block.halves(even)).sub_(block.halves(odd))
+        rows[:, 2 * half :].add_(own)
     hidden = F.silu(first, inplace=in_place)
     second = F.linear(hidden, weight, bias)
-    return first, hidden, second, receivers @ F.silu(second, inplace=in_place)
+    messages = F.silu(second, inplace=in_place)
+    sums = ends.new_empty(len(ends) // 2, ends.shape[-1])
+    for block in layout.blocks:
+        torch.bmm(block.sums, block.ordered(messages), out=block.atoms(sums))
+    return first, hidden, second, sums
 
 
 class _SummedMessages(torch.autograd.Function):
     """sum_j SiLU(W SiLU(r_i + s_j + S sin_ij + C cos_ij) + b); arguments are those of ``_messages``."""
 
     @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-        first, hidden, second, sums = _messages(*inputs, in_place=False)
-        _, sines, cosines, receivers, ends, sine_weight, cosine_weight, _, weight, _ = inputs
-        tensors = sines, cosines, receivers, ends, sine_weight, cosine_weight, weight
-        ctx.save_for_backward(first, hidden, second, *tensors)
+    def forward(ctx: Any, layout: FlatPairs, *inputs: Tensor) -> Tensor:
+        first, hidden, second, sums = _messages(layout, *inputs, in_place=False)
+        _, sines, cosines, sine_weight, cosine_weight, _, weight, _ = inputs
+        ctx.layout = layout
+        ctx.save_for_backward(first, hidden, second, sines, cosines, sine_weight, cosine_weight, weight)
         return sums
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
-        first, hidden, second, sines, cosines, receivers, ends, sine_weight, cosine_weight, weight = ctx.saved_tensors
-        half = sines.shape[1]
-        d_second = torch.ops.aten.silu_backward(receivers.mT @ gradient, second)
-        flat = d_second.flatten(0, 1)
-        d_weight, d_bias = flat.T @ hidden.flatten(0, 1), flat.sum(0)
+        first, hidden, second, sines, cosines, sine_weight, cosine_weight, weight = ctx.saved_tensors
+        blocks, gradient = ctx.layout.blocks, gradient.contiguous()
+        d_messages = torch.empty_like(second)
+        for block in blocks:
+            torch.bmm(block.sums.mT, block.atoms(gradient), out=block.ordered(d_messages))
+        d_second = torch.ops.aten.silu_backward(d_messages, second)
+        d_weight, d_bias = d_second.T @ hidden, d_second.sum(0)
         d_first = torch.ops.aten.silu_backward(d_second @ weight, first)
-        one, other = d_first[:, :half], d_first[:, half : 2 * half]
-        d_even, d_odd = one + other, one - other
-        d_sine_weight = d_odd.flatten(0, 1).T @ sines.flatten(0, 1)
-        d_cosine_weight = d_even.flatten(0, 1).T @ cosines.flatten(0, 1)
-        d_own = d_first[:, 2 * half :].sum((0, 1))
-        d_sines = d_odd @ sine_weight if ctx.needs_input_grad[1] else None
-        d_cosines = d_even @ cosine_weight if ctx.needs_input_grad[2] else None
-        parts = d_sine_weight, d_cosine_weight, d_own, d_weight, d_bias
-        return ends.T @ d_first, d_sines, d_cosines, None, None, *parts
+        d_ends = gradient.new_empty(2 * len(gradient), gradient.shape[-1])
+        d_even, d_odd = (gradient.new_empty(len(sines), gradient.shape[-1]) for _ in range(2))
+        d_own = torch.zeros_like(gradient[0])
+        for block in blocks:
+            rows, half = block.ordered(d_first), block.pairs.half
+            torch.bmm(block.ends.mT, rows, out=block.both_ends(d_ends))
+            one, other = rows[:, :half], rows[:, half : 2 * half]
+            torch.add(one, other, out=block.halves(d_even))
+            torch.sub(one, other, out=block.halves(d_odd))
+            d_own += rows[:, 2 * half :].sum((0, 1))
+        d_sines = d_odd @ sine_weight if ctx.needs_input_grad[2] else None
+        d_cosines = d_even @ cosine_weight if ctx.needs_input_grad[3] else None
+        return None, d_ends, d_sines, d_cosines, d_odd.T @ sines, d_even.T @ cosines, d_own, d_weight, d_bias

@@ -123,6 +123,43 @@ class AdaptiveCosineSchedule(Schedule):
         return self.lost(t) * (1.0 + self.alpha(t))
 
 
+class ClippedCosineSchedule(Schedule):
+    """The cosine of Nichol & Dhariwal (2021, equation 17) as a chain of T steps with bounded betas, as DiffCSP has it.
+
+    alpha^2(k/T) = product over i <= k of 1 - clip(1 - f(i/T)/f((i-1)/T), smallest, largest); log alpha^2 is linear
+    between the steps, so that any time will do. The lower bound acts on the first steps, the upper on the last one.
+
+    Args:
+        num_steps: T.
+        offset: 0.008, which f counts from.
+        smallest: Bound of beta from below.
+        largest: From above.
+    """
+
+    def __init__(
+        self, num_steps: int = 1000, offset: float = 0.008, smallest: float = 1e-4, largest: float = 0.9999
+    ) -> None:
+        self.num_steps = num_steps
+        time = torch.arange(num_steps + 1, dtype=torch.float64) / num_steps
+        wave = torch.cos((time + offset) / (1.0 + offset) * (math.pi / 2)).square()
+        beta = (1.0 - wave[1:] / wave[:-1]).clamp(smallest, largest)
+        logs = torch.cat([beta.new_zeros(1), torch.log1p(-beta).cumsum(0)])
+        self._logs = {logs.device: logs}
+
+    def _log_alpha_squared(self, t: Tensor) -> Tensor:
+        if t.device not in self._logs:
+            self._logs[t.device] = self._logs[torch.device("cpu")].to(t.device)
+        logs, place = self._logs[t.device], t.double() * self.num_steps
+        before = place.floor().clamp(0, self.num_steps - 1).long()
+        return torch.lerp(logs[before], logs[before + 1], place - before)
+
+    def alpha_squared(self, t: Tensor) -> Tensor:
+        return self._log_alpha_squared(t).exp()
+
+    def sigma_squared(self, t: Tensor) -> Tensor:
+        return -torch.expm1(self._log_alpha_squared(t))
+
+
 def make_schedule(name: str, *, precision: float, num_steps: int) -> Schedule:
     """Build a schedule by its config name, ``polynomial_2`` or ``cosine``.
 

@@ -1,8 +1,10 @@
 """Every registered model as a function of features, positions and mask, which is what ``molgen.testing`` checks.
 
-A new model needs a function here: it takes (model, features, positions, mask, times), the features being standard
-normal draws of shape ``(B, N, FEATURES)`` from which it makes whatever classes its network wants, and returns
-invariants ``(B, N, .)`` and vectors ``(B, N, 3)``, zero in padding.
+A new model of molecules needs a function here: it takes (model, features, positions, mask, times), the features being
+standard normal draws of shape ``(B, N, FEATURES)`` from which it makes whatever classes its network wants, and returns
+invariants ``(B, N, .)`` and vectors ``(B, N, 3)``, zero in padding. One of crystals needs a function in
+``CRYSTAL_ADAPTERS``: of (model, features, fractional, lattice, mask, times), which returns invariants, vectors on the
+axes of the cell and rows that turn with it ``(B, 3, 3)``.
 """
 
 import torch
@@ -43,7 +45,18 @@ def eqgat(model, features, positions, mask, times):
     return invariants * mask.unsqueeze(-1), guess.positions
 
 
+def diffcsp(model, features, fractional, lattice, mask, times):
+    from molgen.models.diffcsp_sampling import State
+
+    types = features[..., : len(model.data.elements)]
+    known = Known(atoms=torch.zeros_like(mask), elements=(features[..., -1] > 0.7) & mask)
+    state = State(mask=mask, fractional=fractional, lattice=lattice, types=types, known=known)
+    prediction = model.predict(state, times)
+    return prediction.atoms, prediction.fractional, prediction.lattice
+
+
 ADAPTERS = {"edm": edm, "bondflow": bondflow, "eqgat": eqgat}
+CRYSTAL_ADAPTERS = {"diffcsp": diffcsp}
 
 
 def random_graph(features, positions, mask, states):

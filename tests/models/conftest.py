@@ -1,12 +1,13 @@
 """Small models for the tests of models."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
 
 from molgen.models import MODELS, DataSummary, build
 from molgen.testing import random_batch, randomise_weights
+from tests.models.adapters import CRYSTAL_ADAPTERS
 
 SUMMARY = DataSummary(
     elements=(1, 6, 7, 8, 9),
@@ -18,6 +19,10 @@ SUMMARY = DataSummary(
     bond_counts=(200, 60, 20, 5),
     position_std=1.5,
 )
+LATTICES = {"lattice_mean": (0.0, 0.0, 0.0, 0.0, 0.0, 0.9), "lattice_std": (0.1, 0.1, 0.1, 0.2, 0.2, 0.1)}
+"""What makes of it a summary of crystals of the same elements."""
+SETTINGS = {"diffcsp": {"formulas": 0.5}}
+"""With which a model does all that it can."""
 SMALL = {
     "hidden": 12,
     "layers": 2,
@@ -28,6 +33,8 @@ SMALL = {
     "vectors": 4,
     "edges": 5,
     "pair_hidden": 7,
+    "frequencies": 4,
+    "time_features": 6,
 }
 
 
@@ -43,7 +50,8 @@ def make(generator):
     def make_model(name="edm", data=SUMMARY, **settings):
         settings_class = MODELS[name][0]
         small = {key: value for key, value in SMALL.items() if key in {f.name for f in fields(settings_class)}}
-        model = build(settings_class(**{**small, **settings}), data).double()
+        data = replace(data, **LATTICES) if name in CRYSTAL_ADAPTERS else data
+        model = build(settings_class(**{**small, **SETTINGS.get(name, {}), **settings}), data).double()
         randomise_weights(model, generator)
         return model
 

@@ -10,12 +10,9 @@ from molgen.geometry.periodic import shortest
 from molgen.models.crystal import CrystalVocabulary
 from molgen.models.known import Known
 from molgen.testing import random_batch, random_crystals
-from tests.models.conftest import SUMMARY
+from tests.models.conftest import LATTICES, SUMMARY
 
-SIX = (0.1, 0.0, 0.2, 0.0, 0.0, 1.0)
-CRYSTALS = dataclasses.replace(
-    SUMMARY, elements=(3, 8, 14, 26), element_counts=(10, 20, 5, 5), lattice_mean=SIX, lattice_std=SIX
-)
+CRYSTALS = dataclasses.replace(SUMMARY, elements=(3, 8, 14, 26), element_counts=(10, 20, 5, 5), **LATTICES)
 
 
 @pytest.fixture

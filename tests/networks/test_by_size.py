@@ -16,7 +16,7 @@ def batch(sizes):
     return torch.randn(*mask.shape, 2, generator=generator), torch.randn(*mask.shape, 3, generator=generator), mask
 
 
-def calls_for(sizes, **options):
+def calls_for(sizes):
     calls = []
 
     def spy(*inputs):
@@ -24,7 +24,7 @@ def calls_for(sizes, **options):
         return mean_and_size(*inputs)
 
     inputs = batch(sizes)
-    for mine, other in zip(apply_by_size(spy, *inputs, **options), mean_and_size(*inputs), strict=True):
+    for mine, other in zip(apply_by_size(spy, *inputs), mean_and_size(*inputs), strict=True):
         torch.testing.assert_close(mine, other)
     return calls
 
@@ -39,11 +39,6 @@ def test_groups_when_they_are_not_and_every_structure_once():
     assert sum(rows for rows, _ in calls) == 17
     assert max(atoms for _, atoms in calls) == 20
     assert min(atoms for _, atoms in calls) <= 4
-
-
-def test_exact_groups_have_no_padding():
-    assert calls_for([4, 2, 4, 3, 2, 4], exact=True) == [(2, 2), (1, 3), (3, 4)]
-    assert calls_for([4, 4], exact=True) == [(2, 4)]
 
 
 def test_a_single_structure_padded_far():

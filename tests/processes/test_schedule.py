@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from molgen.processes.schedule import AdaptiveCosineSchedule, CosineSchedule, PolynomialSchedule, make_schedule
+from molgen.processes.schedule import (
+    AdaptiveCosineSchedule,
+    ClippedCosineSchedule,
+    CosineSchedule,
+    PolynomialSchedule,
+    make_schedule,
+)
 
 GRID = torch.arange(1001, dtype=torch.float64) / 1000
 
@@ -95,3 +101,25 @@ def test_a_larger_exponent_keeps_a_field_longer():
     values = [float(AdaptiveCosineSchedule(nu).alpha(torch.tensor(0.5))) for nu in (1.0, 1.5, 2.5)]
     assert values == sorted(values)
     assert values[0] < 0.51 < 0.9 < values[2]
+
+
+def test_clipped_cosine_is_the_chain_of_bounded_betas():
+    """Nichol & Dhariwal's equation 17 on its grid; both bounds act."""
+    time = np.arange(1001) / 1000
+    wave = np.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
+    beta = np.clip(1 - wave[1:] / wave[:-1], 1e-4, 0.9999)
+    assert beta[0] == 1e-4
+    assert beta[-1] == 0.9999
+    expected = np.concatenate([[1.0], np.cumprod(1 - beta)])
+    schedule = ClippedCosineSchedule()
+    np.testing.assert_allclose(schedule.alpha_squared(GRID).numpy(), expected, rtol=1e-10)
+    np.testing.assert_allclose(schedule.sigma_squared(GRID).numpy(), 1 - expected, rtol=1e-9, atol=0)
+
+
+def test_clipped_cosine_between_its_steps():
+    schedule, between = ClippedCosineSchedule(100), (torch.arange(300, dtype=torch.float64) + 0.3) / 300
+    alpha2 = schedule.alpha_squared(torch.cat([between.new_zeros(1), between, between.new_ones(1)]))
+    assert float(alpha2[0]) == 1.0
+    assert bool((alpha2.diff() < 0).all())
+    halfway = schedule.alpha_squared(torch.tensor([0.50, 0.505, 0.51]))
+    assert float(halfway[1]) == pytest.approx(math.sqrt(float(halfway[0] * halfway[2])), rel=1e-12)
