@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any
 
 from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.datasets.find import is_dataset_name, is_folder_of_files, open_dataset, split_spec
+from molgen.datasets.labels import distinct_labels
 from molgen.errors import InputError
 from molgen.structure import Structure
 
@@ -44,19 +44,16 @@ class KnownCrystals:
         return self._read(place)
 
     def __post_init__(self) -> None:
-        self._of_name = {name: place for place, name in reversed(list(enumerate(self.names)))}
-        labels = ["_".join(name.split()) for name in self.names]
-        counts = Counter(labels)
-        self.labels = [
-            label if label and counts[label] == 1 else f"{label}#{place}" for place, label in enumerate(labels)
-        ]
+        self.labels = distinct_labels(self.names)
+        self._of_name = {label: place for place, label in enumerate(self.labels)}
+        self._of_name |= {name: place for place, name in reversed(list(enumerate(self.names)))}
 
     def with_composition(self, composition: Composition) -> list[int]:
         """Places of the crystals with a reduced composition, ascending."""
         return self._places.get(composition, [])
 
     def place_of(self, name: str) -> int | None:
-        """Place of the first crystal with a name, or None."""
+        """Place of the first crystal with a name or label, or None."""
         return self._of_name.get(name) if name else None
 
     def describe(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class TargetShare:
         meaning: One line.
         among: Columns that must be true for a row to reach a target.
         first: Only the first row of each target counts.
+        of_attempted: The denominator is the targets that have a row, for runs on a part of them.
     """
 
     name: str
@@ -29,6 +30,7 @@ class TargetShare:
     meaning: str
     among: tuple[str, ...] = ()
     first: bool = False
+    of_attempted: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,8 @@ class TargetCount:
             value: Of the metric's column.
             passed: Whether the columns ``among`` are all true.
         """
-        if self.metric.first and target is not None:
-            if target in self._begun:
+        if target is not None:
+            if self.metric.first and target in self._begun:
                 return
             self._begun.add(target)
         if not passed:
@@ -90,7 +92,8 @@ class TargetCount:
     def result(self) -> Rate | Estimate:
         """The metric."""
         if isinstance(self.metric, TargetShare):
-            return Rate.wilson(len(self._smallest), self.population)
+            targets = len(self._begun) if self.metric.of_attempted else self.population
+            return Rate.wilson(len(self._smallest), targets)
         values = list(self._smallest.values())
         if self.metric.missing is not None:
             values += [self.metric.missing] * (self.population - len(values))

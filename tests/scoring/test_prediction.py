@@ -72,6 +72,7 @@ def test_several_samples_and_samples_of_other_targets(targets):
     assert rate(scores, "match_rate_any") == (2, 6)
     assert rate(scores, "metre") == (3, 6)  # salt, pressed by salt's sample, quartz
     assert rate(scores, "attempted") == (3, 6)
+    assert rate(scores, "match_rate_of_attempted") == (1, 3)
     metrics = scores.summary["protocols"]["match"]["metrics"]
     best = min(rows[1]["match.rmse"], rows[2]["match.rmse"]), rows[4]["match.rmse"]
     assert metrics["rmse_any"]["mean"] == pytest.approx(np.mean(best))

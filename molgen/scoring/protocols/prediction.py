@@ -53,6 +53,9 @@ class Match(CrystalProtocol):
         TargetShare("match_rate_any", "rmse", "targets that any of their samples matches / all targets"),
         TargetShare("match_rate_any_filtered", "rmse", "the same, by a valid sample", ("valid",)),
         TargetShare("metre", "hits", "METRe: targets that any sample of any target matches / all targets"),
+        TargetShare(
+            "match_rate_of_attempted", "rmse", "first samples / targets with one", first=True, of_attempted=True
+        ),
         TargetShare("attempted", "target", "targets with a sample / all targets"),
         TargetMean("rmse", "rmse", "RMSE of first samples that match", first=True),
         TargetMean("rmse_filtered", "rmse", "the same, of valid samples", ("valid",), first=True),
