@@ -9,6 +9,8 @@ import typer
 
 from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
 
+MOST_SYMBOLS = 10
+"""Elements that a line of the list names; more are only counted."""
 app = typer.Typer(help="Prepare, list and describe data sets.", no_args_is_help=True)
 
 
@@ -126,7 +128,8 @@ def list_() -> None:
             typer.echo(f"{folder.name}: damaged: {error}", err=True)
             continue
         counts = "/".join(str(count) for count in data.meta["splits"].values())
-        symbols = " ".join(SYMBOLS[z] for z in data.elements)
+        few = len(data.elements) <= MOST_SYMBOLS
+        symbols = " ".join(SYMBOLS[z] for z in data.elements) if few else f"{len(data.elements)} elements"
         typer.echo(f"{data.name:<16} {len(data):>9,} structures  {counts:<20}  {symbols:<14}  {folder}")
 
 

@@ -41,6 +41,7 @@ def test_a_folder_of_cifs_from_prepare_to_describe(home, tmp_path):
     assert "mine: 9 structures (train 5  valid 2  test 2)" in result.stdout
     assert "left out     1 crystals" in result.stderr
     assert "1 x not an ordered crystal (no split 1)" in result.stderr
+    assert "C Na Cl Cs" in run("list").stdout
     text = run("describe", "mine", "--verify").stdout
     assert "systems      cubic 100.0%" in text
     assert "left out     1 crystals" in text
@@ -109,6 +110,15 @@ def test_options_that_do_not_go_together(home, tmp_path, monkeypatch, words, mes
     assert result.exit_code == 2
     assert message in " ".join(result.stderr.replace("│", " ").split())
     assert not home.exists()
+
+
+def test_a_list_counts_many_elements(home, tmp_path):
+    many = Structure(
+        numbers=range(1, 13), positions=[[3.0 * k, 0, 0] for k in range(12)], lattice=[[36, 0, 0], [0, 6, 0], [0, 0, 6]]
+    )
+    io.write(tmp_path / "many.extxyz", [many])
+    run("prepare", tmp_path / "many.extxyz", "--split", "1/0/0")
+    assert "1/0/0                 12 elements" in run("list").stdout
 
 
 def test_every_published_set_has_a_name_and_a_command():
