@@ -26,8 +26,8 @@ def torn(file, structures):
             file._writer.flush()
             os.kill(os.getpid(), signal.SIGKILL)
         yield structure
-def add_and_die(self, structures, seconds):
-    add(self, torn(self, structures) if self.chunks_done else structures, seconds)
+def add_and_die(self, structures, *rest):
+    add(self, torn(self, structures) if self.chunks_done else structures, *rest)
 SampleFile.add = add_and_die
 from molgen.cli.app import main
 main()
