@@ -272,6 +272,7 @@ def report(made: Prepared) -> None:
     """What was made on stdout; what was left out on stderr, with exit code 5 for unreadable records."""
     from molgen.datasets.left_out import left_out_lines, noun, repeated_lines
     from molgen.datasets.packed import PackedDataset
+    from molgen.datasets.unsanitised import unsanitised_lines
     from molgen.errors import PartialError
 
     data = PackedDataset.open(made.folder)
@@ -283,7 +284,7 @@ def report(made: Prepared) -> None:
         typer.echo(f"the source lacks {missing:,} {noun(data.meta)} of this data set: {parts}", err=True)
     if not data.meta["splits"]["train"]:
         typer.echo(f"no train split: {data.name} serves for scoring, not for training", err=True)
-    for line in (*left_out_lines(data.meta), *repeated_lines(data.meta)):
+    for line in (*left_out_lines(data.meta), *repeated_lines(data.meta), *unsanitised_lines(data.meta)):
         typer.echo(line, err=True)
     for what, count in data.meta["not_kept"].items():
         typer.echo(f"not kept: {what} of {count:,} structures", err=True)

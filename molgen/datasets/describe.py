@@ -10,6 +10,7 @@ import numpy as np
 from molgen.datasets.describe_crystals import crystal_facts, crystal_lines
 from molgen.datasets.left_out import left_out_lines, repeated_lines
 from molgen.datasets.packed import SPLITS, PackedDataset
+from molgen.datasets.unsanitised import unsanitised_lines
 from molgen.elements import SYMBOLS
 
 
@@ -58,6 +59,7 @@ def describe_lines(document: dict[str, Any]) -> Iterator[str]:
     yield from (f"             {count:,} x {reason}" for reason, count in skipped["reasons"].items())
     yield from left_out_lines(document)
     yield from repeated_lines(document)
+    yield from unsanitised_lines(document)
     yield from (f"not kept     {what} of {count:,} structures" for what, count in document["not_kept"].items())
     for key, p in document["properties"].items():
         span = f", mean {p['mean']:.6g}, {p['min']:.6g} to {p['max']:.6g}" if p["known"] else ""

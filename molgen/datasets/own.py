@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from molgen.datasets.packing import PackWriter
 from molgen.datasets.prepare import FRACTIONS, Prepared, Progress, prepare, random_split
 from molgen.datasets.source import open_source
+from molgen.datasets.unsanitised import Unsanitised
 
 
 def prepare_own(
@@ -24,6 +25,8 @@ def prepare_own(
     progress: Progress | None = None,
 ) -> Prepared:
     """Pack the structures of ``path``; charges and bonds are kept where every structure states them.
+
+    Molecules whose bonds RDKit does not sanitise are packed, too, and counted in meta.json as "unsanitised".
 
     Args:
         path: Anything that :func:`molgen.datasets.source.open_source` takes.
@@ -41,16 +44,18 @@ def prepare_own(
     """
     random_split(0, fractions, seed)
     structures, arrays = open_source(path)
+    unsanitised = Unsanitised()
 
     def assign(writer: PackWriter) -> tuple[NDArray[np.integer], dict[str, Any]]:
         rule = f"random, {'/'.join(f'{fraction:g}' for fraction in fractions)}, seed {seed}"
-        about = {"title": folder.name, "split": rule}
-        return random_split(len(writer), fractions, seed), {"about": about, "source": str(path), "hydrogens": hydrogens}
+        meta = {"about": {"title": folder.name, "split": rule}, "source": str(path), "hydrogens": hydrogens}
+        return random_split(len(writer), fractions, seed), {**meta, "unsanitised": unsanitised.meta()}
 
     return prepare(
         structures,
         folder,
         assign=assign,
+        select=unsanitised,
         hydrogens=hydrogens,
         overwrite=overwrite,
         total=None if arrays is None else len(arrays["n_atoms"]),

@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from molgen import io
+from molgen.datasets.describe import describe_lines, description
 from molgen.datasets.own import prepare_own
 from molgen.datasets.packed import PackedDataset
 from molgen.datasets.prepare import random_split
 from molgen.errors import InputError, MissingError, OutputError
+from molgen.structure import Structure
 from tests.datasets.conftest import same
 
 
@@ -55,6 +57,22 @@ def test_bad_records_are_counted(sdf, tmp_path):
     assert made.structures == 11
     assert dict(made.skipped.counts) == {"unknown element": 1, "truncated record": 1}
     assert PackedDataset.open(made.folder).meta["skipped"]["total"] == 2
+
+
+def test_molecules_that_cannot_be_sanitised_are_packed_and_counted(tmp_path, water):
+    methyls = [[0.63, 0.63, 0.63], [-0.63, -0.63, 0.63], [-0.63, 0.63, -0.63], [0.63, -0.63, -0.63], [1.1, 0.0, 0.0]]
+    five = Structure(numbers=[6, *[1] * 5], positions=[[0, 0, 0], *methyls], bonds=[[0, k, 1] for k in range(1, 6)])
+    io.write(tmp_path / "my.sdf", [water, five.replace(name="CH5"), water, five])
+    made = prepare_own(tmp_path / "my.sdf", tmp_path / "mine")
+    data = PackedDataset.open(made.folder)
+    assert len(data) == 4
+    assert data.structure(1).bonds.tolist() == five.bonds.tolist()
+    found = data.meta["unsanitised"]
+    assert (found["total"], found["reasons"]) == (2, {"valence": 2})
+    assert found["examples"]["valence"][0].startswith("CH5: Explicit valence for atom # 0 C, 5")
+    lines = "\n".join(describe_lines(description(data)))
+    assert "unsanitised  2 molecules, packed as they are, whose bonds RDKit does not sanitise" in lines
+    assert "2 x valence" in lines
 
 
 def test_molecules_of_hydrogen_only_vanish_without_hydrogens(tmp_path):
