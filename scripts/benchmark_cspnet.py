@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from reference_cspnet import CHECKOUT, load_reference, published, run
 
 from molgen.benchmark.timing import time_in_turn
-from molgen.host_cpu import prepare_cpu
+from molgen.host_cpu import keep_freed_memory
 from molgen.networks.cspnet import CSPNet
 from molgen.networks.cspnet_reference import from_reference
 
@@ -127,7 +127,12 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=512)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--system-allocator", action="store_true", help="as programs find it: freed memory is given back"
+    )
     arguments = parser.parse_args()
+    if not arguments.system_allocator:
+        keep_freed_memory()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     batch = make_batch(arguments.batch, arguments.seed)
@@ -154,5 +159,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    prepare_cpu()
     main()

@@ -138,7 +138,7 @@ def test_an_exact_denoiser_of_one_crystal_gives_it(solver, steps, formulas, make
 
 
 def test_steps_of_the_training_grid_are_the_published_ones(make, perovskite, generator):
-    """One predictor step k to k - 1 for the published formulas, noise included, and the corrector before it."""
+    """The step k to k - 1 by the published formulas, noise included, and the corrector before it; not the first."""
     model = make("diffcsp", formulas=0.0, sample_step_lr=2e-6)
     crystal = model.vocabulary.encode(
         perovskite.replace(positions=perovskite.positions.double(), lattice=perovskite.lattice.double())
@@ -152,32 +152,34 @@ def test_steps_of_the_training_grid_are_the_published_ones(make, perovskite, gen
         types=state.types.double(),
         known=state.known,
     )
-    times = torch.tensor([k / 1000, (k - 1) / 1000, 0.0], dtype=torch.float64)
+    times = torch.tensor([(k + 1) / 1000, k / 1000, (k - 1) / 1000, 0.0], dtype=torch.float64)
     states = []
     with torch.no_grad():
         model.solvers["predictor_corrector"](
             model, state, times, mask, NoiseSource.seeded(2, 2, 5), lambda _, s: states.append(s)
         )
-        draws, classes = NoiseSource.seeded(2, 2, 5), len(model.data.elements)
-        z = [draws.normal(5, 3) for _ in range(2)]
+        assert torch.equal(states[0].lattice, state.lattice)
+        assert torch.equal(states[0].types, state.types)
+        state, draws, classes = states[0], NoiseSource.seeded(2, 2, 5), len(model.data.elements)
+        z = [draws.normal(5, 3) for _ in range(4)][2:]
         cells, kinds = draws.normal_structures(9).view(-1, 3, 3), draws.normal(5, classes)
         rms = math.sqrt(float(wrapped_normal.mean_square_score(torch.tensor(SIGMA[k]))))
         eta = 2e-6 * (SIGMA[k] / SIGMA[1]) ** 2
-        x = -model.predict(state, times[:1]).fractional * rms  # the published sign
+        x = -model.predict(state, times[1:2]).fractional * rms  # the published sign
         f = state.fractional - eta * x + math.sqrt(2 * eta) * z[0]
         half = State(
             mask=mask, fractional=f.remainder(1.0), lattice=state.lattice, types=state.types, known=state.known
         )
-        output = model.predict(half, times[:1])
+        output = model.predict(half, times[1:2])
         gone = SIGMA[k] ** 2 - SIGMA[k - 1] ** 2
         f = f + gone * output.fractional * rms + math.sqrt(SIGMA[k - 1] ** 2 * gone / SIGMA[k] ** 2) * z[1]
         c0, c1 = 1 / math.sqrt(1 - BETA[k]), BETA[k] / math.sqrt(1 - ALPHA_BAR[k])
         spread = math.sqrt(BETA[k] * (1 - ALPHA_BAR[k - 1]) / (1 - ALPHA_BAR[k]))
         lattice = c0 * (state.lattice - c1 * output.lattice) + spread * cells
         types = c0 * (state.types - c1 * output.atoms) + spread * kinds
-    assert float(shortest(states[0].fractional - f).abs().max()) < 1e-7
-    torch.testing.assert_close(states[0].lattice, lattice, rtol=1e-6, atol=1e-6)
-    torch.testing.assert_close(states[0].types, types, rtol=1e-6, atol=1e-6)
+    assert float(shortest(states[1].fractional - f).abs().max()) < 1e-7
+    torch.testing.assert_close(states[1].lattice, lattice, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(states[1].types, types, rtol=1e-6, atol=1e-6)
 
 
 def test_only_allowed_elements_come_out(make):
