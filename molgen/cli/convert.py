@@ -1,6 +1,8 @@
 """`molgen convert`: from one file format, or a data set, to another."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial as partial_of
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,15 +10,15 @@ import typer
 
 if TYPE_CHECKING:
     from molgen.cli.progress import Report
-    from molgen.io import Skipped, Writer
+    from molgen.io import Skipped, Target, Writer
     from molgen.structure import Structure
 
 _REPORT_EVERY = 100
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="A", help="A file, or a data set: NAME[:split] or FOLDER[:split].")],
-    target: Annotated[Path, typer.Argument(metavar="B", help="The file to make; its ending says the format.")],
+    source: Annotated[str, typer.Argument(metavar="A", help="A file, folder or zip, or a data set: NAME[:split].")],
+    target: Annotated[str, typer.Argument(metavar="B", help="The file to make; its ending says the format.")],
     bonds: Annotated[
         str,
         typer.Option(
@@ -25,40 +27,50 @@ def convert(
             "where A states bonds, else xyz2mol.",
         ),
     ] = "auto",
+    niggli: Annotated[bool, typer.Option("--niggli", help="Crystals in their right-handed Niggli cell.")] = False,
+    symmetrise: Annotated[
+        float | None,
+        typer.Option(help="Crystals also exactly symmetric, in the space group found at this tolerance in angstrom."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace B if it exists.")] = False,
 ) -> None:
     """Copy structures from one format to another.
 
-    Formats by ending: .sdf .mol .xyz .extxyz .smi .smiles .cif .vasp .poscar; .gz may follow. Geometries for SMILES are
-    made with ETKDG and MMFF94. Where B holds bonds and A states none, they are perceived, with formal charges, and
-    stderr says so. Unreadable records and structures whose bonds cannot be perceived are counted by reason on stderr
-    and give exit code 5; the latter are written without bonds.
+    Formats by ending: .sdf .mol .xyz .extxyz .smi .smiles .cif .vasp .poscar; .gz may follow. B.zip and B/ hold one CIF
+    for each structure, B.poscar.zip and B.poscar/ one POSCAR. Geometries for SMILES are made with ETKDG and MMFF94.
+    --niggli and --symmetrise label crystals with formula and space group; a symmetrised crystal's CIF holds the
+    conventional cell with its operations. Where B holds bonds and A states none, they are perceived, with formal
+    charges, and stderr says so. Unreadable records and structures whose bonds cannot be perceived are counted by reason
+    on stderr and give exit code 5; the latter are written without bonds.
 
-    Example: molgen convert molecules.xyz molecules.sdf.gz
+    Examples: molgen convert molecules.xyz molecules.sdf.gz; molgen convert crystals.extxyz cifs/ --symmetrise 0.1
     """
     from molgen.cli.progress import progress_bar
     from molgen.errors import InputError
-    from molgen.io import Skipped, open_writer
+    from molgen.io import Skipped, open_writer, target_of
+    from molgen.io.members import remove, take_over
 
-    _check(source, target, bonds, overwrite)
+    final = target_of(target)
+    _check(source, final, bonds, overwrite)
+    change = _change(niggli, symmetrise)
     # The ending stays last: it names the format of the unfinished file too.
-    partial = target.with_name(f".partial.{target.name}")
+    partial = final.beside(".partial.")
     counts = _Counts(Skipped(), Skipped(), Skipped())
     writer = open_writer(partial)
     try:
         with writer, progress_bar("converting", "structures") as report:
-            _copy(source, writer, bonds, counts, report)
+            _copy(source, writer, bonds, change, counts, report)
         if not writer.count:
             raise InputError(f"nothing in {source} could be converted: {'; '.join(counts.skipped.lines())}")
-        partial.replace(target)
+        take_over(target_of(partial), final)
     except BaseException:
         if writer.count:
             typer.echo(f"unfinished: the first {writer.count:,} structures are in {partial}", err=True)
         else:
-            partial.unlink(missing_ok=True)
+            remove(target_of(partial))
         raise
     typer.echo(f"{writer.count:,} structures written to {target}", err=True)
-    _summarise(source, target, bonds, writer.count, counts)
+    _summarise(source, final.path, bonds, writer.count, counts)
 
 
 @dataclass
@@ -80,12 +92,20 @@ class _Counts:
     lost: dict[str, int] = field(default_factory=dict)
 
 
-def _check(source: str, target: Path, bonds: str, overwrite: bool) -> None:
+def _change(niggli: bool, symmetrise: float | None) -> "Callable[[Structure], Structure] | None":
+    """What is done to each structure; None for nothing."""
+    if symmetrise is None and not niggli:
+        return None
+    from molgen.chemistry.crystal_export import check_tolerance, exported
+
+    return partial_of(exported, tolerance=None if symmetrise is None else check_tolerance(symmetrise))
+
+
+def _check(source: str, final: "Target", bonds: str, overwrite: bool) -> None:
     from molgen.chemistry.perception import check_source
     from molgen.errors import ConfigError, InputError, OutputError
-    from molgen.io import format_of
 
-    known = format_of(target)
+    target, known = final.path, final.format
     if bonds != "none":
         try:
             check_source(bonds)
@@ -97,11 +117,20 @@ def _check(source: str, target: Path, bonds: str, overwrite: bool) -> None:
         return
     if Path(source).exists() and target.samefile(source):
         raise InputError(f"{source} and {target} are the same file", hint="name another file for B")
+    if final.container == "folder" and not any(target.iterdir()):
+        return
     if not overwrite:
         raise OutputError(f"{target} exists already", hint="add --overwrite to replace it, or name another file")
 
 
-def _copy(source: str, writer: "Writer", bonds: str, counts: _Counts, report: "Report") -> None:
+def _copy(
+    source: str,
+    writer: "Writer",
+    bonds: str,
+    change: "Callable[[Structure], Structure] | None",
+    counts: _Counts,
+    report: "Report",
+) -> None:
     """Stream the source into the writer."""
     from molgen.datasets.find import open_structures
     from molgen.errors import InputError
@@ -113,7 +142,7 @@ def _copy(source: str, writer: "Writer", bonds: str, counts: _Counts, report: "R
         if "bonds" in writer.format.keeps:
             bonded, problem = _with_bonds(structure, bonds, index, counts)
         try:
-            writer.write(bonded)
+            writer.write(bonded if change is None else change(bonded))
         except InputError as error:
             counts.skipped.add(index, problem or str(error))
             continue

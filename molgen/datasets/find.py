@@ -94,7 +94,7 @@ def split_spec(spec: str) -> tuple[str, str | None]:
 
 
 def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | None = None) -> Iterator[Structure]:
-    """Stream the structures of a file, a folder of files, or a data set or one split of it (``NAME[:split]``).
+    """Stream the structures of a file, a folder or zip of files, or a data set or one split of it (``NAME[:split]``).
 
     Args:
         spec: What to open.
@@ -105,6 +105,10 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
         InputError: It cannot be read.
     """
     path = Path(spec)
+    if os.path.isfile(path) and path.suffix.lower() == ".zip":
+        from molgen.datasets.folder import zip_structures
+
+        return zip_structures(path, on_error)
     if os.path.isfile(path) or (path.suffix and ":" not in path.name and not os.path.isdir(path)):
         from molgen import io
 

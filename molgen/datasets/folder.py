@@ -1,13 +1,16 @@
-"""A folder of structure files of any known format, read file by file in the order of their names."""
+"""A folder or zip of structure files of any known format, read file by file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+from molgen.datasets.archive import members
 from molgen.errors import InputError
 from molgen.io.files import read
 from molgen.io.formats import format_of
+from molgen.io.records import BadRecord
+from molgen.io.streams import split_lines
 from molgen.structure import Structure
 
 
@@ -67,3 +70,38 @@ def folder_structures(folder: Path, on_error: Callable[[int, str], None] | None 
             before += read_here + bad
 
     return stream()
+
+
+def zip_structures(path: Path, on_error: Callable[[int, str], None] | None = None) -> Iterator[Structure]:
+    """The structures of all files in a zip, in its order; one without a name gets its file's.
+
+    Args:
+        path: The zip; its files whose names say no known format are passed over.
+        on_error: Called with (record number from 0, reason) for each record that cannot be read, instead of raising.
+
+    Raises:
+        InputError: It is damaged or holds no structure file, or a record is bad and ``on_error`` is not given.
+    """
+    record = -1
+    for name, content in members(path):
+        file = PurePosixPath(name)
+        try:
+            known = format_of(Path(file.name))
+        except InputError:
+            continue
+        if file.name.startswith("."):
+            continue
+        packed = file.suffix.lower() == ".gz"
+        found = [BadRecord("compressed twice: gzip in a zip")] if packed else known.records(iter(split_lines(content)))
+        for result in found:
+            record += 1
+            if isinstance(result, Structure) and len(result):
+                yield result if result.name else result.replace(name=file.stem)
+                continue
+            reason = result.reason if isinstance(result, BadRecord) else "no atoms: the record announces none"
+            kind, _, detail = reason.partition(": ")
+            if on_error is None:
+                raise InputError(f"{path}: {kind}: {name}, {detail}")
+            on_error(record, f"{kind}: {name}, {detail}")
+    if record < 0:
+        raise InputError(f"{path} holds no structure file", hint="name a zip of CIF, POSCAR, extxyz, ... files")

@@ -7,6 +7,7 @@ import re
 import struct
 import zipfile
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from molgen.errors import InputError, OutputError
@@ -123,6 +124,16 @@ def take_over(partial: Target, final: Target) -> None:
     for name in _names(partial):
         (partial.path / name).replace(final.path / name)
     partial.path.rmdir()
+
+
+def remove(target: Target) -> None:
+    """Remove a target that was begun; of a folder only the numbered files, and the folder if nothing else is in it."""
+    if target.container != "folder":
+        target.path.unlink(missing_ok=True)
+    elif target.path.is_dir():
+        _clear(target)
+        with suppress(OSError):
+            target.path.rmdir()
 
 
 def _index(name: str) -> int:

@@ -83,7 +83,7 @@ class Generator:
                 are shared out among the numbers that fit the model; property ``formula_units`` says which one has.
             chemical_system: Elements of every crystal, such as ``Li-Mn-O``.
             targets: Structures whose compositions are to be predicted; property ``target`` says which one it is
-                (:func:`molgen.sampling.targets.target_ids`).
+                (:func:`molgen.datasets.labels.distinct_labels`).
             fragment: Atoms, with bonds, that every molecule begins with and keeps where they are; the rest is grown.
                 ``molgen.read_fragment`` reads one from a file.
             options: The model's further settings of sampling, such as ``{"temperature": 0.9}``.

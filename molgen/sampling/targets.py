@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 
+from molgen.datasets.labels import distinct_labels
 from molgen.errors import ConfigError
 from molgen.models.data_summary import DataSummary
 from molgen.sampling.compositions import Compositions, in_hill_order
@@ -13,22 +14,8 @@ from molgen.sampling.formula import size_range
 from molgen.structure import Structure
 
 TARGET = "target"
-"""Property of a predicted structure: the identifier of the structure whose composition it has."""
-
-
-def target_ids(structures: Iterable[Structure]) -> list[str]:
-    """An identifier of every structure, each another: its name, else its number from 0.
-
-    A name that came before gets the number added: ``NaCl``, then ``NaCl#7``. Scoring finds a target by the same rule.
-    """
-    seen: set[str] = set()
-    result = []
-    for index, structure in enumerate(structures):
-        name = structure.name or str(index)
-        name = f"{name}#{index}" if name in seen else name
-        seen.add(name)
-        result.append(name)
-    return result
+"""Property of a predicted structure: the label (:func:`molgen.datasets.labels.distinct_labels`) of the structure whose
+composition it has; scoring finds targets by it."""
 
 
 def read_targets(structures: Iterable[Structure], data: DataSummary, samples: int, source: str = "") -> Compositions:
@@ -47,10 +34,10 @@ def read_targets(structures: Iterable[Structure], data: DataSummary, samples: in
     Raises:
         ConfigError: There is no target that it can do.
     """
-    targets = list(structures)
+    targets = [target for target in structures if target.lattice is not None or not data.is_periodic]
     low, high = size_range(data)
     numbers, labels, left_out = [], [], Counter[str]()
-    for name, target in zip(target_ids(targets), targets, strict=True):
+    for name, target in zip(distinct_labels([target.name for target in targets]), targets, strict=True):
         composition = in_hill_order(target.numbers.tolist())
         if not set(composition) <= set(data.elements):
             left_out["have elements that the model does not know"] += 1

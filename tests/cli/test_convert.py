@@ -233,3 +233,77 @@ def test_split_of_a_packed_data_set(tmp_path):
     assert len(written) == len(data.indices("test")) > 0
     first = data.structure(int(data.indices("test")[0]))
     assert_same(written[0], first.replace(bonds=None), tolerance=1e-6)
+
+
+def shaken_salt(seed):
+    rng = np.random.default_rng(seed)
+    lattice = 5.64 * np.array([[0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]) + 0.01 * rng.normal(size=(3, 3))
+    positions = np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]) @ lattice + 0.01 * rng.normal(size=(2, 3))
+    return Structure(numbers=[11, 17], positions=positions, lattice=lattice[[1, 0, 2]], name=f"salt {seed}")
+
+
+def awkward_crystals(path):
+    """Two that can be handed out, left-handed; then one flat, one without a lattice, a needle of one atom."""
+    flat = shaken_salt(3).replace(lattice=np.diag([4.0, 4.0, 0.0]))
+    needle = Structure(numbers=[26], positions=np.zeros((1, 3)), lattice=np.diag([2.0, 2.0, 900.0]), name="needle")
+    io.write(path, [shaken_salt(0), shaken_salt(1), flat, shaken_salt(2).replace(lattice=None), needle])
+
+
+@pytest.mark.parametrize("target", ["b.cif", "b.zip", "b/", "b.poscar.zip", "b.extxyz"])
+def test_symmetrised_crystals_in_every_container(tmp_path, target):
+    from molgen.datasets.find import open_structures
+
+    awkward_crystals(tmp_path / "a.extxyz")
+    result = run(tmp_path / "a.extxyz", f"{tmp_path}/{target}", "--symmetrise", "0.1")
+    assert result.exit_code == 5, result.stderr
+    assert "1 x zero volume (record 3" in result.stderr
+    assert "1 x no lattice (record 4" in result.stderr
+    first, second, needle = open_structures(f"{tmp_path}/{target}".rstrip("/"))
+    for salt in (first, second):
+        assert (salt.properties["space_group"], salt.properties["symprec"]) == ("Fm-3m", 0.1)
+        # A symmetrised CIF has the conventional cell.
+        assert len(salt) == (2 if "poscar" in target or "extxyz" in target else 8)
+    assert needle.properties["formula"] == "Fe"
+    assert leftovers(tmp_path) == []
+
+
+def test_niggli_cells_without_symmetrising(tmp_path):
+    io.write(tmp_path / "a.extxyz", shaken_salt(0))
+    assert run(tmp_path / "a.extxyz", tmp_path / "b.extxyz", "--niggli").exit_code == 0
+    (salt,) = io.read(tmp_path / "b.extxyz")
+    assert np.linalg.det(salt.lattice) > 0
+    assert "symmetrised" not in salt.properties
+    assert run(tmp_path / "a.extxyz", tmp_path / "c.extxyz", "--symmetrise", "0").exit_code == 3
+
+
+def test_a_left_handed_crystal_is_not_mirrored_by_cif(tmp_path):
+    """Lengths and angles alone would make the cell right-handed and leave the fractional coordinates."""
+    chiral = Structure(
+        numbers=[6, 9, 17, 35],
+        positions=[[0.0, 0, 0], [1.1, 0.2, 0.1], [0.1, 1.5, 0.3], [-0.2, 0.1, 1.9]],
+        lattice=[[0, 9.0, 0], [8.0, 0, 0], [0, 0, 10.0]],
+    )
+    io.write(tmp_path / "a.extxyz", chiral)
+    assert run(tmp_path / "a.extxyz", tmp_path / "b.cif").exit_code == 0
+    (back,) = io.read(tmp_path / "b.cif")
+    assert np.linalg.det(back.lattice) > 0
+    assert triple(back) == pytest.approx(triple(chiral), rel=1e-5)
+
+
+def triple(structure):
+    """Signed volume spanned by the three heavier atoms about the lightest, its sign the handedness."""
+    inverse, positions = np.linalg.inv(structure.lattice), structure.positions[structure.numbers.argsort()]
+    shift = (positions[1:] - positions[0]) @ inverse
+    return np.linalg.det((shift - np.round(shift)) @ structure.lattice)
+
+
+def test_a_folder_that_exists(tmp_path):
+    io.write(tmp_path / "a.extxyz", [rock_salt(), rock_salt()])
+    (tmp_path / "b").mkdir()
+    assert run(tmp_path / "a.extxyz", tmp_path / "b").exit_code == 0
+    (tmp_path / "b" / "precious.cif").write_text("precious")
+    assert run(tmp_path / "a.extxyz", tmp_path / "b").exit_code == 6
+    io.write(tmp_path / "a.extxyz", [rock_salt()])
+    assert run(tmp_path / "a.extxyz", tmp_path / "b", "--overwrite").exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "b").iterdir()) == ["000000_NaCl.cif", "precious.cif"]
+    assert leftovers(tmp_path) == []

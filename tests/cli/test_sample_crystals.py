@@ -171,7 +171,7 @@ def test_targets(checkpoint, tmp_path):
     assert done.exit_code == 0, done.stderr
     assert "1 of 3 targets are left out" in done.stderr
     made = Counter((s.properties["target"], s.properties["sample"], s.properties["formula"]) for s in io.read(out))
-    wanted = [("mp-1", k, "Li3O") for k in range(3)] + [("mp-1#2", k, "MnO") for k in range(3)]
+    wanted = [("mp-1#0", k, "Li3O") for k in range(3)] + [("mp-1#2", k, "MnO") for k in range(3)]
     assert made == Counter(wanted)
     assert (sidecar(out)["settings"]["n"], sidecar(out)["settings"]["per_target"]) == (6, 3)
 
