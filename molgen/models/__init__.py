@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from molgen.errors import ConfigError
 from molgen.models.bondflow import BondFlow, BondFlowConfig
+from molgen.models.crystalflow import CrystalFlow, CrystalFlowConfig
 from molgen.models.data_summary import DataSummary
 from molgen.models.diffcsp import DiffCSP, DiffCSPConfig
 from molgen.models.edm import EDM, EDMConfig
@@ -18,6 +19,7 @@ MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {
     "bondflow": (BondFlowConfig, BondFlow),
     "eqgat": (EQGATConfig, EQGATDiffusion),
     "diffcsp": (DiffCSPConfig, DiffCSP),
+    "crystalflow": (CrystalFlowConfig, CrystalFlow),
 }
 """Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 

@@ -28,9 +28,11 @@ from molgen.models.graph import Graph, GraphVocabulary
 from molgen.models.known import Known
 from molgen.networks.attention import EquivariantAttention
 from molgen.networks.half_pairs import half_pairs
+from molgen.networks.time_features import time_features
 from molgen.processes.categorical_flow import CategoricalFlow
 from molgen.processes.linear_flow import LinearFlow, time_from_uniform
 from molgen.randomness import NoiseSource
+from molgen.solvers.refinement import times_with_refinement
 
 FIELDS = ("elements", "charges", "bonds")
 TIME_FEATURES = 12
@@ -62,7 +64,7 @@ class BondFlowConfig:
         fragments: Share of training molecules of which a fragment is given.
         sample_steps: Steps of the sampler. This and the following may be changed after training.
         sample_spacing: Exponent of the sampler's times; above 1, more of them lie near the data.
-        sample_refinement: Share of the steps that refine finished molecules; see ``bondflow_sampling.solve``.
+        sample_refinement: Share of the steps that refine finished molecules, see ``molgen.solvers.refinement``.
         sample_refinement_time: Time that the network is told in the first of them.
         sample_position_noise: Bridge noise of the sampler.
         sample_category_noise: Rate of jumps back to the prior, which lets early choices be revised.
@@ -191,10 +193,8 @@ class BondFlow(nn.Module):
 
     def _condition(self, t: Tensor, mask: Tensor) -> Tensor:
         """Features of time and size, shape ``(B, TIME_FEATURES + 2)``."""
-        frequencies = torch.arange(1, TIME_FEATURES // 2 + 1, device=t.device, dtype=t.dtype) * (torch.pi / 2)
-        angles = t.clamp(min=0).sqrt().unsqueeze(-1) * frequencies
         size = mask.sum(1).to(t.dtype) / self.data.max_atoms
-        return torch.cat([angles.sin(), angles.cos(), torch.stack([size, size.square()], dim=-1)], dim=-1)
+        return torch.cat([time_features(t, TIME_FEATURES), torch.stack([size, size.square()], dim=-1)], dim=-1)
 
     def corrupt(self, clean: Graph, known: Known, t: Tensor, noise: NoiseSource) -> Graph:
         """Draw everything at ``t``; what is known stays as it is.
@@ -298,9 +298,8 @@ class BondFlow(nn.Module):
         }
 
     def times(self, grid: Callable[[int], Tensor], steps: int) -> Tensor:
-        """The solver's times: ``grid`` for the flow, then a 0 for each step that refines, shape ``(steps + 1,)``."""
-        refining = min(round(self.config.sample_refinement * steps), steps - 1)
-        return F.pad(grid(steps - refining), (0, refining))
+        """The solver's times, see :func:`molgen.solvers.refinement.times_with_refinement`."""
+        return times_with_refinement(grid, steps, self.config.sample_refinement)
 
     @property
     def default_steps(self) -> int:

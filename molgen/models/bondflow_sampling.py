@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,13 +15,10 @@ from molgen.models.known import Known
 from molgen.networks.half_pairs import half_pairs
 from molgen.processes.categorical_flow import tempered
 from molgen.randomness import NoiseSource
+from molgen.solvers.refinement import told_times
 
 if TYPE_CHECKING:
     from molgen.models.bondflow import BondFlow, Prediction
-
-
-_LAST_REFINEMENT = 0.003
-"""Time that the network is told in the last step that refines."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,14 +68,9 @@ def solve(
     Positions follow the bridge to the predicted ones (Euler's method where there is no noise), classes jump as in
     ``CategoricalFlow.step``. At t = 0 the positions are the prediction's and every class is its likeliest.
 
-    Steps that begin at t = 0 refine: the network is told that the molecule has the noise of a time that falls from
-    ``sample_refinement_time`` to ``_LAST_REFINEMENT`` in equal ratios, and its prediction replaces the molecule. That
-    mends bonds and geometry that do not fit each other; it leads towards the modes, as a low temperature does, so
-    only without it is the result a draw from the model's distribution.
+    Steps that begin at t = 0 refine, see ``molgen.solvers.refinement``.
     """
-    flowing = int((times > 0).sum())
-    told = times[:-1].clone()
-    told[flowing:] = _refinement_times(model.config.sample_refinement_time, len(told) - flowing).to(told)
+    told, flowing = told_times(times, model.config.sample_refinement_time)
     for k in range(1, len(times)):
         t, s = told[k - 1 : k], times[k : k + 1]
         prediction = model.predict(state.graph, t.expand(len(mask)), state.known, state.before)
@@ -88,11 +79,6 @@ def solve(
         if on_step is not None:
             on_step(k, state)
     return state
-
-
-def _refinement_times(first: float, count: int) -> Tensor:
-    """Falling in equal ratios, shape ``(count,)``, float64."""
-    return torch.logspace(math.log10(first), math.log10(_LAST_REFINEMENT), count, dtype=torch.float64)
 
 
 def _step(

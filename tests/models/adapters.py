@@ -55,8 +55,22 @@ def diffcsp(model, features, fractional, lattice, mask, times):
     return prediction.atoms, prediction.fractional, prediction.lattice
 
 
+def crystalflow(model, features, fractional, lattice, mask, times):
+    from molgen.geometry.lattice import symmetric_log
+    from molgen.models.crystalflow_sampling import CellState
+
+    known = Known(atoms=torch.zeros_like(mask), elements=(features[..., -1] > 0.7) & mask)
+    cell = model.lattices.standardise(symmetric_log(lattice), mask.sum(1)).to(fractional)
+    classes = picked(features[..., 0], model.elements.states) * mask
+    state = CellState(mask=mask, fractional=fractional, cell=cell, elements=classes)
+    guess = model.predict(state, times, known)
+    prediction = model.predict(state, times, known, guess)  # with self-conditioning
+    scaled = prediction.cell[:, :3].unsqueeze(-1) * lattice  # numbers that rotations leave alone, as rows that turn
+    return prediction.logits * mask.unsqueeze(-1), prediction.displacement, scaled
+
+
 ADAPTERS = {"edm": edm, "bondflow": bondflow, "eqgat": eqgat}
-CRYSTAL_ADAPTERS = {"diffcsp": diffcsp}
+CRYSTAL_ADAPTERS = {"diffcsp": diffcsp, "crystalflow": crystalflow}
 
 
 def random_graph(features, positions, mask, states):

@@ -19,8 +19,10 @@ from tests.models.adapters import CRYSTAL_ADAPTERS, FEATURES
 SIZES = [3, 1, 6, 4]
 TIMES = (0.9, 0.2, 0.55, 0.05)
 EVERY_MODEL = pytest.mark.parametrize("name", sorted(CRYSTAL_ADAPTERS))
-BF16_ERROR = 0.06
-"""Largest difference that bf16 may make, over the largest value."""
+BF16_ERROR = {"diffcsp": 0.06, "crystalflow": 0.25}
+"""Largest difference that bf16 may make, over the largest value; with self-conditioning it is made twice."""
+LATTICE_NOISE_TURNS = {"diffcsp": True, "crystalflow": False}
+"""Whether the noise of the lattice is a matrix, which turns with the crystal, or six numbers, which do not."""
 
 
 @pytest.fixture
@@ -79,7 +81,7 @@ def test_error_of_bf16(name, make, inputs):
         with torch.autocast("cpu", torch.bfloat16):
             near = CRYSTAL_ADAPTERS[name](model, *single, times)
     errors = [relative_difference(one, other) for one, other in zip(near, exact, strict=True)]
-    assert 0.0 < max(errors) < BF16_ERROR, errors
+    assert 0.0 < max(errors) < BF16_ERROR[name], errors
 
 
 class Turned(NoiseSource):
@@ -108,7 +110,7 @@ def test_loss_of_a_moved_crystal_is_the_same(name, make, generator):
         expected = model.loss(batch, noise(batch))
         moved = model.loss(batch.replace(positions=(batch.positions + 1.3 + images) * real), noise(batch))
         turned = batch.replace(positions=batch.positions @ q.T, lattice=batch.lattice @ q.T)
-        together = model.loss(turned, noise(batch, q))
+        together = model.loss(turned, noise(batch, q if LATTICE_NOISE_TURNS[name] else Turned.q))
         other = model.loss(batch.replace(positions=batch.positions * 0.9), noise(batch))
     for part, value in expected.items():
         torch.testing.assert_close(moved[part], value, rtol=1e-9, atol=0)

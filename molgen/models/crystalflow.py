@@ -1,0 +1,288 @@
+"""CrystalFlow: flow matching on fractional coordinates, lattice and elements of crystals, in few steps.
+
+Coordinates move on geodesics of the torus from uniform noise that was paired with the crystal by assignment; the
+lattice, as six standardised numbers, on straight lines from a normal prior fitted to the data; elements jump from their
+prior to the data. Of a share of the crystals the elements are given, so one model predicts structures of a composition
+and generates new crystals. One network predicts the crystal at t = 0, also from its own earlier prediction.
+
+Related: FlowMM (Miller et al. 2024), CrystalFlow (Luo et al. 2024), OMatG (Hoellmer et al. 2025). Time is 1 - theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from molgen.batch import AtomBatch
+from molgen.errors import ConfigError
+from molgen.geometry.lattice import from_symmetric_log, symmetric_log
+from molgen.geometry.periodic import wrap
+from molgen.geometry.transport import assign_on_torus
+from molgen.models import crystalflow_sampling as sampling
+from molgen.models.crystal import Crystal, CrystalVocabulary
+from molgen.models.data_summary import DataSummary
+from molgen.models.known import Known
+from molgen.networks.crystal_attention import CrystalAttention
+from molgen.networks.time_features import time_features
+from molgen.processes.categorical_flow import CategoricalFlow
+from molgen.processes.lattice_prior import LatticePrior
+from molgen.processes.linear_flow import LinearFlow, time_from_uniform
+from molgen.processes.torus_flow import TorusFlow
+from molgen.randomness import NoiseSource
+from molgen.solvers.refinement import times_with_refinement
+
+TIME_FEATURES = 12
+_UNIFORM_VARIANCE = 1.0 / 12.0
+"""Of a fractional coordinate's way to uniform noise."""
+
+
+@dataclass
+class CrystalFlowConfig:
+    """Settings of CrystalFlow.
+
+    Attributes:
+        name: Name in the registry.
+        hidden: Width of an atom's state.
+        pair: Width of a pair's state.
+        layers: Blocks of the network.
+        heads: Attention heads.
+        bumps: Basis functions of a distance.
+        expansion: Width of the feed-forward layers over ``hidden``.
+        prior: Noise of the elements: ``marginal``, ``uniform`` or ``mask``.
+        alignment: Pair noise and atoms of the same element by assignment on the torus.
+        time_power: Training times have density (1 - t)^(time_power - 1): above 1, more lie near the data.
+        largest_weight: Bound of the weight 1/t^2 of the squared errors.
+        position_loss: Weight of the coordinates' squared error, relative to uniform noise.
+        lattice_loss: Weight of the lattice's squared error, in standard deviations.
+        element_loss: Weight of the elements' cross-entropy per atom.
+        self_conditioning: Share of training steps that see an earlier prediction.
+        formulas: Share of training crystals whose elements are given.
+        sample_steps: Steps of the sampler. This and the following may be changed after training.
+        sample_spacing: Exponent of the sampler's times; above 1, more of them lie near the data.
+        sample_refinement: Share of the steps that refine finished crystals, see ``molgen.solvers.refinement``.
+        sample_refinement_time: Time that the network is told in the first of them.
+        sample_annealing: Growth of the coordinates' velocity towards the data.
+        sample_position_noise: Bridge noise of the coordinates, in periods.
+        sample_category_noise: Rate of jumps of elements back to the prior.
+        sample_temperature: Of the elements' probabilities.
+    """
+
+    name: str = "crystalflow"
+    hidden: int = 256
+    pair: int = 64
+    layers: int = 8
+    heads: int = 8
+    bumps: int = 12
+    expansion: int = 3
+    prior: str = "marginal"
+    alignment: bool = True
+    time_power: float = 1.0
+    largest_weight: float = 400.0
+    position_loss: float = 1.0
+    lattice_loss: float = 0.3
+    element_loss: float = 0.3
+    self_conditioning: float = 0.5
+    formulas: float = 0.7
+    sample_steps: int = 50
+    sample_spacing: float = 1.0
+    sample_refinement: float = 0.2
+    sample_refinement_time: float = 0.2
+    sample_annealing: float = 0.0
+    sample_position_noise: float = 0.0
+    sample_category_noise: float = 0.0
+    sample_temperature: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CrystalPrediction:
+    """What the network says of the crystal at t = 0.
+
+    Attributes:
+        displacement: From the coordinates at t to those at 0, without drift, shape ``(B, N, 3)``.
+        fractional: The coordinates at 0, wrapped, shape ``(B, N, 3)``.
+        cell: Standardised numbers of the lattice, shape ``(B, 6)``.
+        logits: Of the elements, shape ``(B, N, K)``.
+    """
+
+    displacement: Tensor
+    fractional: Tensor
+    cell: Tensor
+    logits: Tensor
+
+
+class CrystalFlow(nn.Module):
+    """The model; see the module's text.
+
+    Args:
+        config: Settings.
+        data: Elements, sizes and lattices of the training set.
+
+    Raises:
+        ConfigError: The data set holds molecules, or a setting is wrong.
+    """
+
+    solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"flow": sampling.solve}
+    states_bonds: ClassVar[bool] = False
+    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system"})
+    default_solver: ClassVar[str] = "flow"
+
+    def __init__(self, config: CrystalFlowConfig, data: DataSummary) -> None:
+        super().__init__()
+        if config.hidden % config.heads:
+            raise ConfigError(f"model.hidden {config.hidden} is not a multiple of model.heads {config.heads}")
+        self.config, self.data = config, data
+        self.vocabulary = CrystalVocabulary(data)
+        self.torus, self.lattice_flow = TorusFlow(), LinearFlow()
+        self.lattices = LatticePrior(data.lattice_mean, data.lattice_std)
+        try:
+            self.elements = CategoricalFlow(config.prior, self.vocabulary.marginal())
+        except ValueError as error:
+            raise ConfigError(f"model.prior: {error}") from error
+        self.network = CrystalAttention(
+            self.lattices,
+            atom_features=self.elements.states + self.elements.classes + 1,
+            condition_features=TIME_FEATURES + 2,
+            atom_outputs=self.elements.classes,
+            hidden=config.hidden,
+            pair=config.pair,
+            layers=config.layers,
+            heads=config.heads,
+            bumps=config.bumps,
+            expansion=config.expansion,
+        )
+
+    def predict(
+        self, state: sampling.CellState, t: Tensor, known: Known, before: CrystalPrediction | None = None
+    ) -> CrystalPrediction:
+        """The crystal at t = 0.
+
+        Args:
+            state: Everything at ``t``; classes may be the mask's.
+            t: Times, shape ``(B,)``.
+            known: Whose elements are given.
+            before: An earlier prediction for the same crystals.
+        """
+        mask, x, cell = state.mask, state.fractional, state.cell
+        seen = F.one_hot(state.elements, self.elements.states).to(x.dtype)
+        guess = torch.zeros_like(seen[..., : self.elements.classes])
+        if before is not None:
+            guess = before.logits.to(x.dtype).softmax(-1)
+        time = t.to(x.dtype)
+        size = (mask.sum(1).to(x.dtype) / self.data.max_atoms).unsqueeze(-1)
+        moved, corrected, logits = self.network(
+            x,
+            cell,
+            (x, cell) if before is None else (before.fractional, before.cell),
+            torch.cat([seen, guess, known.elements.unsqueeze(-1).to(x.dtype)], dim=-1),
+            torch.cat([time_features(time, TIME_FEATURES), size, size.square()], dim=-1),
+            time,
+            mask,
+        )
+        spread = ((1.0 - time).square() + time.square()).unsqueeze(-1)
+        return CrystalPrediction(
+            displacement=moved,
+            fractional=wrap(x + moved) * mask.unsqueeze(-1),
+            cell=cell * (1.0 - time).unsqueeze(-1) / spread + corrected * time.unsqueeze(-1) / spread.sqrt(),
+            logits=logits,
+        )
+
+    def encode(self, batch: AtomBatch) -> sampling.CellState:
+        """A batch as the model's state at t = 0."""
+        crystal = self.vocabulary.encode(batch)
+        cell = self.lattices.standardise(symmetric_log(crystal.lattice), crystal.mask.sum(1))
+        return sampling.CellState(
+            mask=crystal.mask, fractional=crystal.fractional, cell=cell, elements=crystal.elements
+        )
+
+    def loss(self, batch: AtomBatch, noise: NoiseSource) -> dict[str, Tensor]:
+        """Weighted squared errors of coordinates and lattice and cross-entropy of the elements, batch means."""
+        config, clean = self.config, self.encode(batch)
+        mask, n = clean.mask, clean.mask.shape[1]
+        t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
+        uses_guess = bool(noise.uniform()[0] < config.self_conditioning)
+        given = (noise.uniform().to(batch.device) < config.formulas).unsqueeze(1) & mask
+        known = Known(atoms=torch.zeros_like(mask), elements=given)
+        start = sampling.draw(self, mask, noise)
+        fractional = wrap(clean.fractional + start.fractional)  # as uniform, and the loss has no origin
+        if config.alignment:
+            fractional = assign_on_torus(fractional, clean.fractional, mask, torch.where(given, clean.elements, -1))
+        still = torch.zeros_like(fractional)
+        x, target = self.torus.corrupt(clean.fractional, fractional, t, still, mask)
+        keep, other = (noise.uniform_atoms(n).to(batch.device) for _ in range(2))
+        classes = torch.where(given, clean.elements, self.elements.corrupt(clean.elements, t, keep, other))
+        state = sampling.CellState(
+            mask=mask,
+            fractional=x * mask.unsqueeze(-1),
+            cell=self.lattice_flow.corrupt(clean.cell, start.cell, t, torch.zeros_like(clean.cell)),
+            elements=classes * mask,
+        )
+        before = None
+        if uses_guess:
+            with torch.no_grad():
+                before = self.predict(state, t, known)
+            torch.clear_autocast_cache()  # else weights that were cast without a graph would be used with one
+        prediction = self.predict(state, t, known, before)
+        weight = t.clamp(min=1e-6).pow(-2).clamp(max=config.largest_weight).to(x.dtype)
+        sizes = mask.sum(1)
+        squared = ((prediction.displacement - target) * mask.unsqueeze(-1)).square().sum((1, 2))
+        entropy = F.cross_entropy(prediction.logits.transpose(1, 2), clean.elements, reduction="none")
+        parts = {
+            "positions": (weight * squared / (3 * sizes)).mean() / _UNIFORM_VARIANCE,
+            "lattice": (weight * (prediction.cell - clean.cell).square().mean(1)).mean(),
+            "elements": ((entropy * (mask & ~given)).sum(1) / sizes).mean(),
+        }
+        total = (
+            config.position_loss * parts["positions"]
+            + config.lattice_loss * parts["lattice"]
+            + config.element_loss * parts["elements"]
+        )
+        return {"loss": total, **{f"{name}_loss": value.detach() for name, value in parts.items()}}
+
+    def start(
+        self, mask: Tensor, noise: NoiseSource, given: tuple[Crystal, Known] | None = None
+    ) -> sampling.FlowingCrystal:
+        """Draw everything at t = 1; see :func:`molgen.models.crystalflow_sampling.start`."""
+        return sampling.start(self, mask, noise, given)
+
+    def finish(self, state: sampling.FlowingCrystal, mask: Tensor, noise: NoiseSource) -> AtomBatch:
+        """The crystals, in right-handed cells."""
+        return self._decode(state.crystal, state.crystal.elements)
+
+    def snapshot(self, state: sampling.FlowingCrystal, mask: Tensor) -> AtomBatch:
+        """Coordinates, cell and likeliest elements on the way."""
+        return self._decode(state.crystal, sampling.likeliest(self, state))
+
+    def _decode(self, state: sampling.CellState, elements: Tensor) -> AtomBatch:
+        lattice = from_symmetric_log(self.lattices.restore(state.cell, state.mask.sum(1)))
+        crystal = Crystal(mask=state.mask, fractional=state.fractional, lattice=lattice, elements=elements)
+        return self.vocabulary.decode(crystal)
+
+    def times(self, grid: Callable[[int], Tensor], steps: int) -> Tensor:
+        """The solver's times, see :func:`molgen.solvers.refinement.times_with_refinement`."""
+        return times_with_refinement(grid, steps, self.config.sample_refinement)
+
+    @property
+    def class_axes(self) -> dict[str, tuple[int, list[str]]]:
+        """Weights that have an entry per class: the dimension, and what each entry is for."""
+        classes = self.vocabulary.labels()
+        seen = [*classes, *["elements mask"] * (self.elements.states - len(classes))]
+        inputs = [*seen, *(f"guess of {label}" for label in classes), "known element"]
+        return {
+            "network.atom_embed.weight": (1, inputs),
+            **{f"network.atom_read.1.{part}": (0, classes) for part in ("weight", "bias")},
+        }
+
+    @property
+    def default_steps(self) -> int:
+        """Steps of the sampler."""
+        return self.config.sample_steps
+
+    @property
+    def default_spacing(self) -> float:
+        """Exponent of the sampler's times."""
+        return self.config.sample_spacing

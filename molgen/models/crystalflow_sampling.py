@@ -1,0 +1,144 @@
+"""Sampling CrystalFlow: from noise to crystals, with given elements held in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from molgen.models.crystal import Crystal
+from molgen.models.known import Known
+from molgen.processes.categorical_flow import tempered
+from molgen.processes.linear_flow import LinearFlow
+from molgen.randomness import NoiseSource
+from molgen.solvers.refinement import told_times
+
+if TYPE_CHECKING:
+    from molgen.models.crystalflow import CrystalFlow, CrystalPrediction
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CellState:
+    """``B`` crystals padded to ``N`` atoms, in the model's own numbers; zero in padding.
+
+    Attributes:
+        mask: True where an atom is real, shape ``(B, N)``.
+        fractional: Coordinates in [0, 1), shape ``(B, N, 3)``.
+        cell: Standardised numbers of the lattice, shape ``(B, 6)``.
+        elements: Class of each atom's element, perhaps the mask's, shape ``(B, N)``, int64.
+    """
+
+    mask: Tensor
+    fractional: Tensor
+    cell: Tensor
+    elements: Tensor
+
+    def replace(self, **changes: Any) -> CellState:
+        """Copy with some fields changed."""
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FlowingCrystal:
+    """Everything at one time, and what the network said last.
+
+    Attributes:
+        crystal: At that time.
+        known: Whose elements are given, or restricted.
+        before: The last prediction, None at the beginning.
+    """
+
+    crystal: CellState
+    known: Known
+    before: CrystalPrediction | None = None
+
+
+def draw(model: CrystalFlow, mask: Tensor, noise: NoiseSource) -> CellState:
+    """The prior: uniform coordinates, a normal cell near the data's, elements of the categorical prior."""
+    n = mask.shape[1]
+    fractional = torch.stack([noise.uniform_atoms(n) for _ in range(3)], dim=-1).to(mask.device)
+    elements = model.elements.noise(noise.uniform_atoms(n).to(mask.device))
+    cell = noise.normal_structures(6).to(fractional)
+    return CellState(mask=mask, fractional=fractional * mask.unsqueeze(-1), cell=cell, elements=elements * mask)
+
+
+def start(
+    model: CrystalFlow, mask: Tensor, noise: NoiseSource, given: tuple[Crystal, Known] | None = None
+) -> FlowingCrystal:
+    """Draw everything at t = 1.
+
+    Args:
+        model: The model.
+        mask: True for real atoms, shape ``(B, N)``.
+        noise: Random draws.
+        given: Crystals and which of their elements are known; None for nothing.
+    """
+    crystal, known = draw(model, mask, noise), Known.nothing(mask)
+    if given is not None:
+        known = given[1]
+        crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
+    return FlowingCrystal(crystal=crystal, known=known)
+
+
+def solve(
+    model: CrystalFlow,
+    state: FlowingCrystal,
+    times: Tensor,
+    mask: Tensor,
+    noise: NoiseSource,
+    on_step: Callable[[int, FlowingCrystal], None] | None = None,
+) -> FlowingCrystal:
+    """Predict, then draw everything at the next time; ``len(times) - 1`` network calls.
+
+    Coordinates follow ``TorusFlow.step``, the cell the straight line, elements ``CategoricalFlow.step``. Steps that
+    begin at t = 0 refine, see ``molgen.solvers.refinement``.
+    """
+    told, flowing = told_times(times, model.config.sample_refinement_time)
+    for k in range(1, len(times)):
+        t, s = told[k - 1 : k], times[k : k + 1]
+        prediction = model.predict(state.crystal, t.expand(len(mask)), state.known, state.before)
+        crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
+        state = replace(state, crystal=crystal, before=prediction)
+        if on_step is not None:
+            on_step(k, state)
+    return state
+
+
+def _step(
+    model: CrystalFlow,
+    state: FlowingCrystal,
+    prediction: CrystalPrediction,
+    t: Tensor,
+    s: Tensor,
+    noise: NoiseSource,
+    *,
+    last: bool,
+) -> CellState:
+    config, crystal, mask = model.config, state.crystal, state.crystal.mask
+    n, sigma = mask.shape[1], config.sample_position_noise
+    still = torch.zeros_like(crystal.fractional)
+    shake = noise.normal(n, 3).to(still) * mask.unsqueeze(-1) if sigma > 0 else still
+    moved = model.torus.step(
+        crystal.fractional, prediction.displacement, t, s, shake, mask, sigma=sigma, annealing=config.sample_annealing
+    )
+    eta = 0.0 if last else config.sample_category_noise
+    draws = tuple(noise.uniform_atoms(n).to(mask.device) for _ in range(4 if config.sample_category_noise > 0 else 2))
+    logits = state.known.restrict(prediction.logits)
+    probabilities = tempered(logits, 0.0 if last else config.sample_temperature)
+    elements = model.elements.step(crystal.elements, probabilities, t, s, draws, eta)
+    return crystal.replace(
+        fractional=moved * mask.unsqueeze(-1),
+        cell=LinearFlow.step(crystal.cell, prediction.cell, t, s, torch.zeros_like(crystal.cell), 0.0),
+        elements=torch.where(state.known.elements, crystal.elements, elements) * mask,
+    )
+
+
+def likeliest(model: CrystalFlow, state: FlowingCrystal) -> Tensor:
+    """Given elements, and of the others the likeliest, shape ``(B, N)``."""
+    drawn = state.crystal.elements
+    guess = drawn if state.before is None else state.known.restrict(state.before.logits).argmax(-1)
+    chosen = torch.where(state.known.elements, drawn, guess)
+    return chosen.clamp(max=model.elements.classes - 1) * state.crystal.mask
