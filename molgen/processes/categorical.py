@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from molgen.processes.classes import class_prior, draw_class
+from molgen.processes.gaussian import per_structure
 from molgen.processes.schedule import Schedule
 
 
@@ -50,7 +51,7 @@ class CategoricalProcess:
         A draw below alpha_t keeps the class; what is above it, stretched to [0, 1), picks one from the prior.
         """
         u = uniform.double()
-        kept = _like(self.schedule.alpha(t), u)
+        kept = per_structure(self.schedule.alpha(t), u)
         rest = ((u - kept) / (1.0 - kept).clamp(min=1e-300)).clamp(0.0, 1.0 - 2.0**-53)
         return torch.where(u < kept, x0, self.start(rest))
 
@@ -73,10 +74,10 @@ class CategoricalProcess:
         clean = F.pad(x0, (0, self.states - self.classes))
         here = F.one_hot(z_t, self.states).to(x0.dtype)
         at = prior[z_t].unsqueeze(-1)  # m(z_t)
-        a_s, lost_s = (_like(f(s), clean) for f in (self.schedule.alpha, self.schedule.lost))
-        a_t, lost_t = (_like(f(t), clean) for f in (self.schedule.alpha, self.schedule.lost))
-        a_ts = _like(self.schedule.alpha(t) / self.schedule.alpha(s), clean)
-        lost_ts = _like((self.schedule.lost(t) - self.schedule.lost(s)) / self.schedule.alpha(s), clean)
+        a_s, lost_s = (per_structure(f(s), clean) for f in (self.schedule.alpha, self.schedule.lost))
+        a_t, lost_t = (per_structure(f(t), clean) for f in (self.schedule.alpha, self.schedule.lost))
+        a_ts = per_structure(self.schedule.alpha(t) / self.schedule.alpha(s), clean)
+        lost_ts = per_structure((self.schedule.lost(t) - self.schedule.lost(s)) / self.schedule.alpha(s), clean)
         elsewhere = lost_t * at  # q(z_t | x_0) for x_0 other than z_t
         possible = elsewhere > 0  # else only x_0 = z_t can have led here (an unmasked class), whatever is predicted
         weights = clean / torch.where(here > 0, a_t + elsewhere, torch.where(possible, elsewhere, 1.0))
@@ -106,8 +107,3 @@ class CategoricalProcess:
         if device not in self._priors:
             self._priors[device] = self.prior.to(device)
         return self._priors[device]
-
-
-def _like(values: Tensor, other: Tensor) -> Tensor:
-    """``(B,)`` or ``(1,)`` reshaped to broadcast against ``(B, ...)``, float64 rounded to the other's dtype."""
-    return values.to(other.dtype).reshape(-1, *[1] * (other.dim() - 1))

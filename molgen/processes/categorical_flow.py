@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from molgen.processes.classes import class_prior, draw_class
+from molgen.processes.gaussian import per_structure
 
 COLDEST = 1e-6
 """Temperature below which logits over it could leave the range of float32."""
@@ -57,7 +58,7 @@ class CategoricalFlow:
             u_keep: Uniform draws that decide between data and noise, shape of ``x0``.
             u_noise: Uniform draws of the noise class, shape of ``x0``.
         """
-        noisy = u_keep < _like(t, u_keep)
+        noisy = u_keep < per_structure(t, u_keep)
         return torch.where(noisy, self.noise(u_noise), x0)
 
     def step(
@@ -82,9 +83,9 @@ class CategoricalFlow:
         jump, target = draws[:2]
         back = torch.minimum(-torch.expm1(-eta * (t - s)), s)
         chance = 1.0 - (s - back) / (t * (1.0 - back))
-        x_s = torch.where(jump < _like(chance, jump), draw_class(probabilities, target), x_t)
+        x_s = torch.where(jump < per_structure(chance, jump), draw_class(probabilities, target), x_t)
         if eta > 0.0:
-            x_s = torch.where(draws[2] < _like(back, jump), self.noise(draws[3]), x_s)
+            x_s = torch.where(draws[2] < per_structure(back, jump), self.noise(draws[3]), x_s)
         return x_s
 
 
@@ -94,8 +95,3 @@ def tempered(logits: Tensor, temperature: float) -> Tensor:
     if temperature < COLDEST:
         return torch.nn.functional.one_hot(logits.argmax(-1), logits.shape[-1]).to(logits.dtype)
     return (logits / temperature).softmax(-1)
-
-
-def _like(values: Tensor, other: Tensor) -> Tensor:
-    """``(B,)`` or ``(1,)`` reshaped to broadcast against ``(B, ...)``."""
-    return values.to(other.dtype).reshape(-1, *[1] * (other.dim() - 1))
