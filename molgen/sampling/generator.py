@@ -103,6 +103,8 @@ class Generator:
             ConfigError: A setting is wrong, no training structure has such a number of atoms, or the model cannot be
                 given what is asked for, or not this one.
         """
+        if n < 0 or seed < 0:
+            raise ConfigError(f"{n} structures from seed {seed}; neither may be negative")
         settings = Settings.of(
             self.model, steps=steps, solver=solver, spacing=spacing, precision=precision, options=options
         )

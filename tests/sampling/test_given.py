@@ -110,6 +110,7 @@ def test_python_interface(generator):
         ({"formula": "CH4", "fragment": PIECE}, "formula and fragment exclude each other"),
         ({"formula": "CH4", "atoms": (5, 5)}, "a number of atoms has no place beside formula"),
         ({"formula": "CCl4"}, "does not know Cl"),
+        ({"seed": -1}, "neither may be negative"),
         ({"fragment": PIECE.replace(bonds=None)}, "states no bonds"),
         ({"fragment": PIECE, "atoms": (8, 8)}, "no structures with 8 to 8 atoms"),
         ({"fragment": PIECE, "atoms": (2, 8)}, "the fragment alone has 3 atoms"),
