@@ -3,7 +3,7 @@
 Scores come from the published checkpoints, which carry them; the learning curve and the distributions from
 docs/data/*.csv, which ``--run`` makes from a run folder; published rows from docs/data/published_qm9.csv.
 
-    python scripts/bondflow_tables.py --run runs/bondflow_qm9    # after publishing
+    python scripts/bondflow_tables.py --run runs/bondflow_qm9 runs/bondflow_qm9_fine    # after publishing
     python scripts/bondflow_tables.py --check                    # exit 1 where a table is not what the data say
 """
 
@@ -30,13 +30,14 @@ STABILITY = "molecule_stability"
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--run", type=Path, help="Run folder with metrics.csv and results/steps_*.score.json.")
+    runs = "Run folders with metrics.csv, in the order of training; the last has results/steps_*.score.json."
+    arguments.add_argument("--run", type=Path, nargs="+", help=runs)
     arguments.add_argument("--results", default="results", help="Folder in it with the scores, for the distributions.")
     arguments.add_argument("--check", action="store_true", help="Write nothing; exit 1 where something would change.")
     given = arguments.parse_args()
     if given.run is not None:
         collect_learning(given.run)
-        collect_distributions(given.run / given.results)
+        collect_distributions(given.run[-1] / given.results)
     tables = all_tables()
     stale = []
     for path in DOCUMENTS:
@@ -113,18 +114,23 @@ def beside_published(protocol: str, rows: list[dict[str, Any]], model: dict[str,
     return ["| " + " | ".join(cells) + " |" for cells in [titles, ["---"] * len(titles), *ordered]]
 
 
-def collect_learning(run: Path) -> None:
-    """Rows of metrics.csv with sample scores, as docs/data/bondflow_learning.csv."""
-    batch = Checkpoint.load(run).recipe["data"]["batch_size"]
-    with (run / "metrics.csv").open(encoding="utf-8") as file:
-        rows = [row for row in csv.DictReader(file) if row["sample_explicit_validity"]]
-    columns = [name for name in rows[0] if name.startswith("sample_")]
-    write_csv(
-        "bondflow_learning",
-        ["steps", "molecules_seen", "hours", "valid_loss", *columns],
-        [[row["step"], int(row["step"]) * batch, f"{float(row['seconds']) / 3600:.3f}", row["valid_loss"],
-          *(row[name] for name in columns)] for row in rows],
-    )  # fmt: skip
+def collect_learning(runs: list[Path]) -> None:
+    """Rows of metrics.csv with sample scores, as docs/data/bondflow_learning.csv; a run goes on from the one before."""
+    found: list[list[Any]] = []
+    columns: list[str] = []
+    steps_before, hours_before = 0, 0.0
+    for run in runs:
+        batch = Checkpoint.load(run).recipe["data"]["batch_size"]
+        with (run / "metrics.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = [name for name in rows[0] if name.startswith("sample_")]
+        for row in rows:
+            steps, hours = steps_before + int(row["step"]), hours_before + float(row["seconds"]) / 3600
+            if row["sample_explicit_validity"]:
+                scores = [row[name] for name in columns]
+                found.append([steps, steps * batch, f"{hours:.3f}", row["valid_loss"], *scores])
+        steps_before, hours_before = steps, hours
+    write_csv("bondflow_learning", ["steps", "molecules_seen", "hours", "valid_loss", *columns], found)
 
 
 def learning_table() -> list[str]:
