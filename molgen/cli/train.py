@@ -62,6 +62,7 @@ def train(
         typer.echo(OmegaConf.to_yaml(OmegaConf.create(settings.to_dict())), nl=False)
         return
     from molgen.cli.monitor import make_sample_scores
+    from molgen.datasets.find import open_dataset
     from molgen.training.run import train as run
 
     accelerator = {"cuda": "gpu"}.get(device, device)
@@ -69,9 +70,10 @@ def train(
     options |= {"strategy": strategy, "precision": precision}
     sample_scores, count = None, settings.training.sample_structures
     if count and find_spec("rdkit"):
-        sample_scores = make_sample_scores(count, settings.training.sample_steps)
+        targets = f"{settings.data.name}:valid"
+        sample_scores = make_sample_scores(count, settings.training.sample_steps, targets=targets)
     elif count:
-        typer.echo("rdkit is not installed: molecules are not sampled and scored during training", err=True)
+        typer.echo("rdkit is not installed: structures are not sampled and scored during training", err=True)
     try:
         with progress_bar(f"training {folder.name}", "molecules") as report:
             weights = run(
@@ -83,4 +85,5 @@ def train(
     except KeyboardInterrupt:
         typer.echo(f"continue: molgen train {recipe} --out {folder} --resume", err=True)
         raise
-    typer.echo(f"weights: {weights}\nnext: molgen sample {folder} -n 100 -o samples.sdf", err=True)
+    ending = "extxyz" if "lattice" in open_dataset(settings.data.name).arrays else "sdf"
+    typer.echo(f"weights: {weights}\nnext: molgen sample {folder} -n 100 -o samples.{ending}", err=True)
