@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from molgen.batch import AtomBatch
     from molgen.chemistry.bonds import perceive_bonds
     from molgen.chemistry.fragment import read_fragment
+    from molgen.chemistry.unit_cell import canonical_cell
     from molgen.convert import from_ase, from_pymatgen, from_rdkit, to_ase, to_pymatgen, to_rdkit
     from molgen.io import open_writer, read, write
     from molgen.sampling.generator import load
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AtomBatch",
     "Structure",
+    "canonical_cell",
     "from_ase",
     "from_pymatgen",
     "from_rdkit",
@@ -42,6 +44,7 @@ _MODULES = {
     "molgen.convert": ("from_ase", "from_pymatgen", "from_rdkit", "to_ase", "to_pymatgen", "to_rdkit"),
     "molgen.chemistry.bonds": ("perceive_bonds",),
     "molgen.chemistry.fragment": ("read_fragment",),
+    "molgen.chemistry.unit_cell": ("canonical_cell",),
     "molgen.scoring": ("score",),
     "molgen.sampling.generator": ("load",),
 }

@@ -106,7 +106,10 @@ def refusal(model: Any, asked: Sequence[str], *, atoms: bool = False, units: boo
         kind = KINDS[name]
         if kind not in accepts(model):
             able = [other for other, (_, model_class) in MODELS.items() if kind in accepts(model_class)]
-            return f"{model.config.name} cannot be given a {kind}; models that can: {', '.join(able) or 'none'}"
+            cannot = f"{model.config.name} cannot be given a {kind}"
+            if model.config.name in able:
+                return f"this {cannot}: it was not trained for it; {model.config.name} can be, by its recipe"
+            return f"{cannot}; models that can: {', '.join(able) or 'none'}"
         if atoms and kind == "formula":
             return f"a number of atoms has no place beside {name}, which states all atoms"
     if units and "formula" not in asked:

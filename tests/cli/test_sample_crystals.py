@@ -249,3 +249,18 @@ def test_a_folder_of_somebody_else_is_kept(checkpoint, tmp_path):
     assert run(checkpoint, "-n", 3, "-o", folder, "--overwrite").exit_code == 0
     assert (folder / "precious.cif").read_text() == "precious"
     assert len(list(folder.iterdir())) == 4
+
+
+def test_a_model_that_was_not_trained_for_it_says_so(checkpoint, tmp_path, monkeypatch):
+    from tests.sampling.crystals import StandIn
+
+    def without_formulas(self, config, data, init=StandIn.__init__):
+        init(self, config, data)
+        self.accepts = frozenset()
+
+    monkeypatch.setattr(StandIn, "__init__", without_formulas)
+    done = run(checkpoint, "-o", tmp_path / "out.cif", "--formula", "LiO")
+    assert done.exit_code == 2
+    assert "this stand_in cannot be given a formula: it was not trained" in " ".join(
+        done.stderr.replace("│", " ").split()
+    )
