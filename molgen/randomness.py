@@ -72,6 +72,12 @@ class NoiseSource:
         """Uniform draws in [0, 1), one per structure, shape ``(B,)``, float64."""
         return torch.cat([self._uniform(block, (), torch.float64) for block in self.blocks])
 
+    def uniform_of_all(self) -> float:
+        """One uniform draw in [0, 1) for the whole batch, the same whichever rows of the blocks are wanted."""
+        draws = [torch.rand(block.size, generator=block.generator, device=block.generator.device,
+                            dtype=torch.float64) for block in self.blocks]  # fmt: skip
+        return float(draws[0][0])
+
     def uniform_atoms(self, atoms: int) -> Tensor:
         """Uniform draws in [0, 1) for every atom, zero beyond a block's own padding, shape ``(B, atoms)``."""
         parts = [

@@ -90,3 +90,12 @@ def test_uniform_draws_of_pairs_are_symmetric_and_uniform():
     atoms = NoiseSource([block(5, 400, 9)]).uniform_atoms(9)
     assert atoms.dtype == torch.float32
     assert len(atoms.unique()) > 3500
+
+
+def test_one_draw_for_all_is_the_same_for_every_part_and_moves_the_stream_on():
+    sources = [NoiseSource([block(1, 7, 5, rows)]) for rows in (slice(None), slice(0, 3), slice(3, 7))]
+    assert len({source.uniform_of_all() for source in sources}) == 1
+    after = [source.uniform() for source in sources]
+    assert torch.equal(torch.cat(after[1:]), after[0])
+    fresh = NoiseSource([block(1, 7, 5)])
+    assert fresh.uniform_of_all() == float(NoiseSource([block(1, 7, 5)]).uniform()[0])

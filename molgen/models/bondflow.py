@@ -227,7 +227,7 @@ class BondFlow(nn.Module):
         """Weighted squared error of the positions and cross-entropies of the classes, averaged over the batch."""
         config, clean = self.config, self.vocabulary.encode(batch)
         t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
-        uses_guess = bool(noise.uniform()[0] < config.self_conditioning)
+        uses_guess = noise.uniform_of_all() < config.self_conditioning
         known = Known.draw(clean, noise, config.formulas, config.fragments)
         clean = clean.replace(positions=known.place(clean.positions, torch.zeros_like(clean.positions), clean.mask))
         graph = self.corrupt(clean, known, t, noise)

@@ -204,7 +204,7 @@ class CrystalFlow(nn.Module):
         config, clean = self.config, self.encode(batch)
         mask, n = clean.mask, clean.mask.shape[1]
         t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
-        uses_guess = bool(noise.uniform()[0] < config.self_conditioning)
+        uses_guess = noise.uniform_of_all() < config.self_conditioning
         given = (noise.uniform().to(batch.device) < config.formulas).unsqueeze(1) & mask
         known = Known(atoms=torch.zeros_like(mask), elements=given)
         start = sampling.draw(self, mask, noise)

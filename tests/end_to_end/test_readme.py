@@ -33,7 +33,7 @@ def run(command, folder):
 
 
 def test_readme_has_tested_blocks():
-    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash"]
+    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash", "bash"]
 
 
 def test_start(folder):
@@ -69,8 +69,16 @@ def test_python_block(folder):
     assert rows.splitlines()[-1].startswith("[4 rows x ")
 
 
-def test_scoring_with_every_kind_of_protocol(folder):
+def test_crystals(folder):
     outputs = run_lines(BLOCKS[4][1], folder)
+    assert all(f"protocol {name}" in outputs["score"] for name in ("cdvae-2021", "strict", "symmetry"))
+    made = list(molgen.read(folder / "SrTiO3.cif"))
+    assert sorted(len(crystal) for crystal in made) == [5, 5, 10, 10]
+    assert all(set(crystal.numbers.tolist()) == {8, 22, 38} for crystal in made)
+
+
+def test_scoring_with_every_kind_of_protocol(folder):
+    outputs = run_lines(BLOCKS[5][1], folder)
     assert "distances from the reference" in outputs["score"]
     assert (folder / "report.html").stat().st_size > 100_000
     assert (folder / "relaxed.sdf").read_text().count("$$$$") == 20
