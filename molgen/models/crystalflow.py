@@ -90,9 +90,9 @@ class CrystalFlowConfig:
     formulas: float = 0.7
     sample_steps: int = 50
     sample_spacing: float = 1.0
-    sample_refinement: float = 0.2
+    sample_refinement: float = 0.0
     sample_refinement_time: float = 0.2
-    sample_annealing: float = 0.0
+    sample_annealing: float = 5.0
     sample_position_noise: float = 0.0
     sample_category_noise: float = 0.0
     sample_temperature: float = 1.0
