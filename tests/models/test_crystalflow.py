@@ -50,7 +50,9 @@ def distance_up_to_a_shift(one, other, mask):
     return float((shortest(difference - difference[:, :1]) * mask.unsqueeze(-1)).abs().max())
 
 
-@pytest.mark.parametrize("settings", [{"sample_annealing": 0.0}, {"sample_refinement": 0.4}, {"prior": "mask", "sample_category_noise": 3.0}])
+@pytest.mark.parametrize(
+    "settings", [{"sample_annealing": 0.0}, {"sample_refinement": 0.4}, {"prior": "mask", "sample_category_noise": 3.0}]
+)
 def test_an_exact_denoiser_gives_the_crystal_back(make, batch, settings):
     model = make("crystalflow", **settings)
     target = model.encode(batch)
