@@ -26,9 +26,10 @@ from molgen.models import bondflow_sampling as sampling
 from molgen.models.data_summary import DataSummary
 from molgen.models.graph import Graph, GraphVocabulary
 from molgen.models.known import Known
+from molgen.models.self_conditioning import first_guess, seen_and_guessed
 from molgen.networks.attention import EquivariantAttention
 from molgen.networks.half_pairs import half_pairs
-from molgen.networks.time_features import time_features
+from molgen.networks.time_features import time_and_size
 from molgen.processes.categorical_flow import CategoricalFlow
 from molgen.processes.linear_flow import LinearFlow, time_from_uniform
 from molgen.randomness import NoiseSource
@@ -169,32 +170,22 @@ class BondFlow(nn.Module):
         mask, x = graph.mask, remove_mean(graph.positions, graph.mask)
         pairs = half_pairs(mask.shape[1], mask.device)
         states = {"elements": graph.elements, "charges": graph.charges, "bonds": pairs.take(graph.bonds)}
-        features = {name: self._features(name, states[name], before, x.dtype) for name in FIELDS}
+        guesses = {} if before is None else before.logits
+        features = {
+            name: seen_and_guessed(flow, states[name], guesses.get(name), x.dtype) for name, flow in self.flows.items()
+        }
         given = torch.stack([known.atoms, known.elements], dim=-1).to(x.dtype)
         displacement, atoms, bonds = self.network(
             x,
             torch.zeros_like(x) if before is None else before.positions,
             torch.cat([features["elements"], features["charges"], given], dim=-1),
             torch.cat([features["bonds"], pairs.take(known.pairs).unsqueeze(-1).to(x.dtype)], dim=-1),
-            self._condition(t.to(x.dtype), mask),
+            time_and_size(t.to(x.dtype), mask, self.data.max_atoms, TIME_FEATURES),
             self.flow.reach(t),
             mask,
         )
         elements, charges = atoms.split([self.flows["elements"].classes, self.flows["charges"].classes], dim=-1)
         return Prediction(positions=x + displacement, logits={"elements": elements, "charges": charges, "bonds": bonds})
-
-    def _features(self, name: str, states: Tensor, before: Prediction | None, dtype: torch.dtype) -> Tensor:
-        """One-hot classes of a field and what was predicted before, zero where nothing was."""
-        flow = self.flows[name]
-        seen = F.one_hot(states, flow.states).to(dtype)
-        if before is None:
-            return F.pad(seen, (0, flow.classes))
-        return torch.cat([seen, before.logits[name].to(dtype).softmax(-1)], dim=-1)
-
-    def _condition(self, t: Tensor, mask: Tensor) -> Tensor:
-        """Features of time and size, shape ``(B, TIME_FEATURES + 2)``."""
-        size = mask.sum(1).to(t.dtype) / self.data.max_atoms
-        return torch.cat([time_features(t, TIME_FEATURES), torch.stack([size, size.square()], dim=-1)], dim=-1)
 
     def corrupt(self, clean: Graph, known: Known, t: Tensor, noise: NoiseSource) -> Graph:
         """Draw everything at ``t``; what is known stays as it is.
@@ -231,11 +222,7 @@ class BondFlow(nn.Module):
         known = Known.draw(clean, noise, config.formulas, config.fragments)
         clean = clean.replace(positions=known.place(clean.positions, torch.zeros_like(clean.positions), clean.mask))
         graph = self.corrupt(clean, known, t, noise)
-        before = None
-        if uses_guess:
-            with torch.no_grad():
-                before = self.predict(graph, t, known)
-            torch.clear_autocast_cache()  # else weights that were cast without a graph would be used with one
+        before = first_guess(lambda: self.predict(graph, t, known)) if uses_guess else None
         parts = self._errors(self.predict(graph, t, known, before), clean, known, t)
         total = (
             config.position_loss * parts["positions"]

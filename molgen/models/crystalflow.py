@@ -27,8 +27,9 @@ from molgen.models import crystalflow_sampling as sampling
 from molgen.models.crystal import Crystal, CrystalVocabulary
 from molgen.models.data_summary import DataSummary
 from molgen.models.known import Known
+from molgen.models.self_conditioning import first_guess, seen_and_guessed
 from molgen.networks.crystal_attention import CrystalAttention
-from molgen.networks.time_features import time_features
+from molgen.networks.time_features import time_and_size
 from molgen.processes.categorical_flow import CategoricalFlow
 from molgen.processes.lattice_prior import LatticePrior
 from molgen.processes.linear_flow import LinearFlow, time_from_uniform
@@ -168,18 +169,14 @@ class CrystalFlow(nn.Module):
             before: An earlier prediction for the same crystals.
         """
         mask, x, cell = state.mask, state.fractional, state.cell
-        seen = F.one_hot(state.elements, self.elements.states).to(x.dtype)
-        guess = torch.zeros_like(seen[..., : self.elements.classes])
-        if before is not None:
-            guess = before.logits.to(x.dtype).softmax(-1)
+        seen = seen_and_guessed(self.elements, state.elements, None if before is None else before.logits, x.dtype)
         time = t.to(x.dtype)
-        size = (mask.sum(1).to(x.dtype) / self.data.max_atoms).unsqueeze(-1)
         moved, corrected, logits = self.network(
             x,
             cell,
             (x, cell) if before is None else (before.fractional, before.cell),
-            torch.cat([seen, guess, known.elements.unsqueeze(-1).to(x.dtype)], dim=-1),
-            torch.cat([time_features(time, TIME_FEATURES), size, size.square()], dim=-1),
+            torch.cat([seen, known.elements.unsqueeze(-1).to(x.dtype)], dim=-1),
+            time_and_size(time, mask, self.data.max_atoms, TIME_FEATURES),
             time,
             mask,
         )
@@ -206,7 +203,7 @@ class CrystalFlow(nn.Module):
         t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
         uses_guess = noise.uniform_of_all() < config.self_conditioning
         given = (noise.uniform().to(batch.device) < config.formulas).unsqueeze(1) & mask
-        known = Known(atoms=torch.zeros_like(mask), elements=given)
+        known = Known.formula(given)
         start = sampling.draw(self, mask, noise)
         fractional = wrap(clean.fractional + start.fractional)  # as uniform, and the loss has no origin
         if config.alignment:
@@ -221,11 +218,7 @@ class CrystalFlow(nn.Module):
             cell=self.lattice_flow.corrupt(clean.cell, start.cell, t, torch.zeros_like(clean.cell)),
             elements=classes * mask,
         )
-        before = None
-        if uses_guess:
-            with torch.no_grad():
-                before = self.predict(state, t, known)
-            torch.clear_autocast_cache()  # else weights that were cast without a graph would be used with one
+        before = first_guess(lambda: self.predict(state, t, known)) if uses_guess else None
         prediction = self.predict(state, t, known, before)
         weight = t.clamp(min=1e-6).pow(-2).clamp(max=config.largest_weight).to(x.dtype)
         sizes = mask.sum(1)

@@ -160,7 +160,7 @@ class DiffCSP(nn.Module):
         clean, config = self.vocabulary.encode(batch), self.config
         t = ((noise.uniform() * config.num_steps).floor() + 1).to(batch.device) / config.num_steps
         given = (noise.uniform() < config.formulas).to(batch.device).unsqueeze(1)
-        known = Known(atoms=torch.zeros_like(clean.mask), elements=clean.mask & given)
+        known = Known.formula(clean.mask & given)
         state, target = self.corrupt(clean, known, t, noise)
         prediction = self.predict(state, t)
         squared = (prediction.fractional - target.fractional).square()

@@ -33,7 +33,7 @@ class Known:
 
     @classmethod
     def formula(cls, mask: Tensor) -> Known:
-        """All elements are given and nothing else."""
+        """The elements of the atoms in ``mask`` are given and nothing else."""
         return cls(atoms=torch.zeros_like(mask), elements=mask)
 
     @classmethod

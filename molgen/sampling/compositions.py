@@ -65,7 +65,7 @@ class Compositions:
         for row, item in enumerate(np.zeros(len(mask), np.int64) if items is None else items):
             numbers[row, : len(self.numbers[item])] = torch.tensor(self.numbers[item])
         state = state_with_elements(vocabulary, mask, numbers.to(mask.device), dtype)
-        return state, Known(atoms=torch.zeros_like(mask), elements=mask)
+        return state, Known.formula(mask)
 
     def restored(self, structure: Structure, item: int = 0) -> Structure:
         """The structure with the labels of its composition."""

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 
 from molgen.convert import to_pymatgen
-from molgen.scoring.protocols import make_protocol
-from molgen.scoring.subject import Subject
 from molgen.structure import Structure
 from tests.chemistry.test_periodic_distances import random_crystal
+from tests.scoring.checked import checked
 from tests.scoring.crystals import (
     caesium_chloride,
     crystal,
@@ -23,16 +22,6 @@ from tests.scoring.crystals import (
 
 GOOD = (rock_salt, caesium_chloride, perovskite, quartz)
 MOLECULE = Structure(numbers=[8, 1, 1], positions=[[0, 0, 0], [1, 0, 0], [0, 1, 0]])
-
-
-def checked(name, structure):
-    protocol = make_protocol(name)
-    row = protocol.check(Subject(structure))
-    assert set(row) == {column.name for column in protocol.columns}
-    kinds = {"bool": bool, "int": int, "float": float, "str": str}
-    for column in protocol.columns:
-        assert row[column.name] is None or type(row[column.name]) is kinds[column.kind], column
-    return row
 
 
 @pytest.mark.parametrize("make", GOOD)

@@ -10,18 +10,13 @@ from molgen.scoring.subject import Subject
 from tests.chemistry import calculators
 from tests.chemistry.test_relaxation import diatomic, pentavalent, without_hydrogens
 from tests.io.molecules import ammonium, benzene, rock_salt, water
+from tests.scoring.checked import checked as checked_row
 
 SPRING = "tests.chemistry.calculators:spring"
 
 
 def checked(structure, name="mmff94s"):
-    protocol = make_protocol(name)
-    row = protocol.check(Subject(structure))
-    assert set(row) == {column.name for column in protocol.columns}
-    kinds = {"bool": bool, "int": int, "float": float, "str": str}
-    for column in protocol.columns:
-        assert row[column.name] is None or type(row[column.name]) is kinds[column.kind], column
-    return row
+    return checked_row(name, structure)
 
 
 @pytest.mark.parametrize("name", ["mmff94s", "gfn2-xtb", SPRING])
