@@ -39,13 +39,14 @@ class Checkpoint:
     weights: dict[str, torch.Tensor] = field(repr=False)
 
     def save(self, folder: Path) -> Path:
-        """Write ``folder/model.safetensors``, replacing it in one step.
+        """Write ``folder/model.safetensors`` with its :meth:`sha256`, replacing it in one step.
 
         Raises:
             OutputError: It cannot be written.
         """
         folder = Path(folder)
         metadata = {"format": FORMAT, "recipe": self.recipe, "data": asdict(self.data), "provenance": self.provenance}
+        metadata |= {"sha256": self.sha256()}
         temporary = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
         try:
@@ -69,7 +70,8 @@ class Checkpoint:
 
         Raises:
             MissingError: Nothing is there.
-            InputError: The file is damaged or is not a molgen checkpoint.
+            InputError: The file is damaged, so that its SHA-256 is another than it was saved with, or is not a molgen
+                checkpoint.
         """
         file = find(path)
         try:
@@ -84,9 +86,17 @@ class Checkpoint:
                 hint="only checkpoints written by molgen carry the settings needed to rebuild the model",
             )
         try:
-            return cls(metadata["recipe"], DataSummary.from_dict(metadata["data"]), metadata["provenance"], weights)
-        except (KeyError, TypeError, ValueError) as error:
+            loaded = cls(metadata["recipe"], DataSummary.from_dict(metadata["data"]), metadata["provenance"], weights)
+            # Checkpoints saved by versions that did not record it have none.
+            is_whole = "sha256" not in metadata or metadata["sha256"] == loaded.sha256()
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"{file}: its metadata lacks or garbles {error}") from error
+        if not is_whole:
+            raise InputError(
+                f"{file} is damaged: its weights or settings are not those it was saved with (SHA-256 differs)",
+                hint="get the file again",
+            )
+        return loaded
 
     def sha256(self) -> str:
         """Of all that decides which molecules given settings of sampling make, in hexadecimal.

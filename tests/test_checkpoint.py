@@ -73,6 +73,27 @@ def test_damaged_files(file):
         assert "model.safetensors is damaged or is not a safetensors file" in fails(file)
 
 
+@pytest.mark.parametrize("place", [0.0, 0.4, 1.0])
+def test_one_flipped_bit_of_the_weights_is_noticed(file, place):
+    whole = bytearray(file.read_bytes())
+    first = 8 + int.from_bytes(whole[:8], "little")  # safetensors: length of the header, header, tensors
+    whole[first + int(place * (len(whole) - first - 1))] ^= 1
+    file.write_bytes(whole)
+    assert "model.safetensors is damaged: its weights or settings are not those it was saved with" in fails(file)
+
+
+def test_another_setting_than_was_saved_is_noticed(file):
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b'\\"layers\\": 2', b'\\"layers\\": 1'))
+    assert "damaged" in fails(file)
+    file.write_bytes(whole.replace(b'\\"steps\\": 7', b'\\"steps\\": 8'))
+    assert Checkpoint.load(file).provenance["steps"] == 8, "provenance plays no part"
+
+
+def test_a_checkpoint_from_before_it_was_recorded_loads(tmp_path):
+    assert Checkpoint.load(write(tmp_path / "old.safetensors")).sha256() == make().sha256()
+
+
 def test_weights_of_another_program(tmp_path):
     save_file({"a": torch.zeros(2)}, tmp_path / "other.safetensors", metadata={"format": "pt"})
     assert "not a molgen-checkpoint-1 checkpoint" in fails(tmp_path / "other.safetensors")

@@ -56,6 +56,16 @@ def test_info_of_nothing(tmp_path):
     assert run("info", tmp_path / "text.safetensors").exit_code == 3
 
 
+def test_info_of_damaged_weights(tmp_path):
+    file = tiny_checkpoint().save(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    done = run("info", tmp_path)
+    assert done.exit_code == 3
+    assert "is damaged" in done.stderr
+    assert "get the file again" in done.stderr
+
+
 def test_models(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MOLGEN_CHECKPOINTS", raising=False)
