@@ -62,12 +62,20 @@ def _facts(checkpoint: Checkpoint, settings: Settings) -> list[tuple[str, str]]:
         ("training set", f"{facts['dataset']}, {facts['training_structures']:,} structures, fingerprint "
          f"`{facts['dataset_fingerprint'][:16]}`"),
         ("elements", f"{', '.join(map(str, checkpoint.data.elements))} (atomic numbers)"),
-        ("command", f"`{facts['command']}`" if facts["command"] else "not recorded"),
+        ("command", _command(facts)),
         ("seed, steps, batch", f"{facts['seed']}, {facts['steps']:,}, {recipe['data']['batch_size']}"),
         ("training time", f"{facts['training_seconds'] / 3600:.2f} h, precision {facts['precision']}"),
         ("hardware", facts["hardware"]),
         ("code", f"molgen {facts['molgen']}, {commit}, torch {facts['torch']}"),
     ]  # fmt: skip
+
+
+def _command(facts: Mapping[str, Any]) -> str:
+    """The training command that was given for the card, else those that the run recorded, in their order."""
+    recorded = facts.get("commands", [])
+    joined = " && ".join(command or "(not recorded)" for command in recorded) if any(recorded) else ""
+    command = facts["command"] or joined
+    return f"`{command}`" if command else "not recorded"
 
 
 def score_tables(rows: Sequence[Row], model: Mapping[str, Any]) -> list[str]:

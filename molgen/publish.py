@@ -52,7 +52,7 @@ def publish(
         likelihood: Output of ``molgen likelihood --json``.
         changes: New values of the model's settings of sampling (``sample_steps``), found after training.
         bf16: Store weight matrices as bfloat16; vectors and scalars stay as they are.
-        command: The training command, for the card.
+        command: The training command for the card, in place of those that the run recorded.
         notes: A paragraph for the card.
         workers: Processes for hashing the training set.
         progress: Called with (molecules hashed, None).

@@ -82,6 +82,24 @@ def test_a_card_without_the_command_says_so(run_folder, tmp_path):
     assert "| command | not recorded |" in publish(run_folder, tmp_path / "made").read_text()
 
 
+def test_the_card_shows_the_commands_that_the_run_recorded(run_folder, tmp_path):
+    run = Checkpoint.load(run_folder)
+    for commands, shown in (
+        (["molgen train a --out b"], "`molgen train a --out b`"),
+        (["molgen train a", "molgen train a --resume"], "`molgen train a && molgen train a --resume`"),
+        (["", "molgen train a --resume"], "`(not recorded) && molgen train a --resume`"),
+        (["", ""], "not recorded"),
+    ):
+        run.provenance["commands"] = commands
+        run.save(run_folder)
+        assert f"| command | {shown} |" in publish(run_folder, tmp_path / "made").read_text()
+    run.provenance["commands"] = ["molgen train a"]
+    run.save(run_folder)
+    assert "| command | `other` |" in publish(run_folder, tmp_path / "made", command="other").read_text()
+    assert "| command | `other` |" in publish(tmp_path / "made", notes="Later.").read_text()
+    assert Checkpoint.load(tmp_path / "made").provenance["commands"] == ["molgen train a"]
+
+
 def test_novelty_of_every_form_works_without_the_training_set(run_folder, tmp_path):
     publish(run_folder, tmp_path / "published")
     for identity, bonds in (("edm-lookup-1", "auto"), ("graph-1", "auto"), ("graph-1", "xyz2mol")):

@@ -21,7 +21,9 @@ def publish(
         list[str] | None, typer.Option("--set", help="Setting of sampling tuned after training: sample_steps=20.")
     ] = None,
     bf16: Annotated[bool, typer.Option("--bf16", help="Store weight matrices as bfloat16, half the size.")] = False,
-    command: Annotated[str, typer.Option(help="The training command, for the card.")] = "",
+    command: Annotated[
+        str, typer.Option(help="Training command for the card; default those that the run recorded.")
+    ] = "",
     notes: Annotated[str, typer.Option(help="A paragraph for the card.")] = "",
     workers: Annotated[int, typer.Option(min=-1, help="Processes for hashing the training set.")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is in FOLDER.")] = False,
@@ -31,7 +33,7 @@ def publish(
     Scores must be of the very weights that are published. With --bf16, which rounds them: publish without scores,
     sample from the published folder, score, and update it.
 
-    Examples: molgen publish runs/mine checkpoints/mine --scores s50.json --command "molgen train edm_qm9_small";
+    Examples: molgen publish runs/mine checkpoints/mine --scores s50.json;
     molgen publish runs/mine checkpoints/mine --bf16 --set sample_steps=20;
     molgen publish checkpoints/mine --scores s20.json
     """

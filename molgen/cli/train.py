@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
@@ -78,6 +80,7 @@ def train(
         with progress_bar(f"training {folder.name}", "molecules") as report:
             weights = run(
                 settings, folder, seed=seed, resume=resume, init=init, report=report,
+                command=shlex.join(["molgen", *sys.argv[1:]]),
                 log=lambda line: typer.echo(line, err=True),
                 sample_scores=sample_scores,
                 trainer_options=options,

@@ -18,6 +18,10 @@ CONFIG_FILE = "config.yaml"
 STATE_FILE = Path("checkpoints") / "last.ckpt"
 INITIAL = "initial_weights"
 """Key of config.yaml and of provenance: the checkpoint whose weights a run began with, where there was one."""
+COMMANDS = "commands"
+"""Key of config.yaml and of provenance: the command of the start and of each resumption, empty where there was none."""
+CARRIED = (INITIAL, COMMANDS)
+"""Facts that a resumed run takes over from config.yaml and that go into the checkpoint's provenance."""
 
 MAY_CHANGE = (
     "steps",
@@ -31,14 +35,32 @@ MAY_CHANGE = (
 """Training settings that a resumed run may change; another number of steps moves the end of the decay."""
 
 
-def prepare_folder(folder: Path, recipe: Recipe, facts: dict[str, Any], *, resume: bool) -> None:
+def carried_facts(folder: Path, command: str, *, resume: bool) -> dict[str, Any]:
+    """What earlier parts of a run recorded of themselves, with the command of the part that begins now.
+
+    Args:
+        folder: The run folder.
+        command: Command line that was given; empty for use from Python.
+        resume: Whether the run that is there is continued.
+
+    Raises:
+        MissingError: There is nothing to resume.
+        InputError: config.yaml is damaged.
+    """
+    began = began_with(folder) if resume else {COMMANDS: []}
+    kept = {key: began[key] for key in CARRIED if key in began}
+    return kept | {COMMANDS: [*began.get(COMMANDS, [""]), command]}  # earlier versions did not record how a run began
+
+
+def prepare_folder(folder: Path, recipe: Recipe, facts: dict[str, Any], *, resume: bool, write: bool = True) -> None:
     """Make the run folder and write config.yaml.
 
     Args:
         folder: The run folder.
         recipe: Resolved recipe.
-        facts: ``seed``, ``precision``, ``dataset_fingerprint`` and perhaps ``INITIAL``.
+        facts: ``seed``, ``precision``, ``dataset_fingerprint`` and what :func:`carried_facts` gave.
         resume: Whether a run that is there is continued.
+        write: Whether this process is the one of several that writes.
 
     Raises:
         OutputError: The folder holds a run or weights and ``resume`` is not given, or it cannot be written.
@@ -47,7 +69,8 @@ def prepare_folder(folder: Path, recipe: Recipe, facts: dict[str, Any], *, resum
         raise OutputError(f"{folder} holds a run already", hint="continue it with --resume, or choose another --out")
     try:
         (folder / STATE_FILE).parent.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(OmegaConf.create({**facts, **recipe.to_dict()}), folder / CONFIG_FILE)
+        if write:
+            OmegaConf.save(OmegaConf.create({**facts, **recipe.to_dict()}), folder / CONFIG_FILE)
     except OSError as error:
         raise OutputError.from_os_error(error, folder) from error
 
@@ -75,7 +98,7 @@ def recorded_recipe(folder: Path, overrides: Sequence[str]) -> tuple[Recipe, int
     """The recipe that a run began with, overrides applied, and its seed and precision (None when not recorded)."""
     values = began_with(folder)
     seed, precision = int(values.pop("seed")), values.pop("precision", None)
-    for fact in ("dataset_fingerprint", INITIAL):
+    for fact in ("dataset_fingerprint", *CARRIED):
         values.pop(fact, None)
     try:
         merged = OmegaConf.to_container(OmegaConf.merge(values, OmegaConf.from_dotlist(list(overrides))))

@@ -20,7 +20,7 @@ from molgen.datasets.find import resolve
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import ConfigError, InputError, OutputError
 from molgen.models import build
-from molgen.training.folder import INITIAL, STATE_FILE, began_with, check_same_run, prepare_folder
+from molgen.training.folder import CARRIED, INITIAL, STATE_FILE, carried_facts, check_same_run, prepare_folder
 from molgen.training.initial import take_weights
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
@@ -42,6 +42,7 @@ def train(
     seed: int = 0,
     resume: bool = False,
     init: str | Path | None = None,
+    command: str = "",
     report: Report = lambda done, total: None,
     log: Log = lambda line: None,
     sample_scores: SampleScores | None = None,
@@ -55,6 +56,7 @@ def train(
         seed: Of the initial weights, the batches and the noise.
         resume: Continue from checkpoints/last.ckpt; the result is that of an uninterrupted run.
         init: Checkpoint to take weights from at the start; see :func:`molgen.training.initial.take_weights`.
+        command: Command line that was given, for provenance; a resumed run keeps those before it.
         report: Progress in structures.
         log: Takes lines for the user.
         sample_scores: See ``Recorder``.
@@ -69,8 +71,8 @@ def train(
     if len(dataset.indices("train")) == 0:
         raise InputError(f"data set {dataset.name} has no training structures")
     facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}
+    facts |= carried_facts(folder, command, resume=resume)
     if resume:
-        facts |= {key: value for key, value in began_with(folder).items() if key == INITIAL}
         check_same_run(folder, recipe, facts)
     summary = summarise(dataset)
     torch.manual_seed(seed)
@@ -85,23 +87,28 @@ def train(
     trainer = make_trainer(folder, recipe.training.steps, [recorder], options)
     on_gpu = trainer.strategy.root_device.type == "cuda"
     recorder.checkpoint.provenance |= provenance(dataset, seed, str(options["precision"]), on_gpu=on_gpu)
-    recorder.checkpoint.provenance |= {key: value for key, value in facts.items() if key == INITIAL}
+    recorder.checkpoint.provenance |= {key: value for key, value in facts.items() if key in CARRIED}
     if taken is not None and trainer.is_global_zero:
         for line in taken.lines():
             log(line)
-    prepare_folder(folder, recipe, facts, resume=resume)
+    prepare_folder(folder, recipe, facts, resume=resume, write=trainer.is_global_zero)
+    _fit(trainer, module, folder / STATE_FILE if resume else None)
+    if recorder.interrupted:
+        raise KeyboardInterrupt
+    return folder / "model.safetensors"
+
+
+def _fit(trainer: lightning.Trainer, module: TrainingModule, state: Path | None) -> None:
+    """Train, from the state of an earlier part of the run where there is one; errors become those that users see."""
     steps: Any = DataLoader(range(module.batches.per_epoch), batch_size=None)  # type: ignore[arg-type]
     try:
-        trainer.fit(module, steps, ckpt_path=folder / STATE_FILE if resume else None, weights_only=True)
+        trainer.fit(module, steps, ckpt_path=state, weights_only=True)
     except FloatingPointError as error:
         raise InputError(f"training stopped: {error}", hint="lower training.learning_rate, then --resume") from error
     except SystemExit as error:  # Lightning turns a second Ctrl-C into an exit code of its own
         raise KeyboardInterrupt from error
     except OSError as error:
-        raise OutputError.from_os_error(error, folder) from error
-    if recorder.interrupted:
-        raise KeyboardInterrupt
-    return folder / "model.safetensors"
+        raise OutputError.from_os_error(error, Path(trainer.default_root_dir)) from error
 
 
 def make_trainer(folder: Path, steps: int, callbacks: list[Any], options: dict[str, Any]) -> lightning.Trainer:

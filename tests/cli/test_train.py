@@ -72,6 +72,17 @@ def test_train_then_refuse_then_resume(tiny, tmp_path):
     assert "is a run of edm, recipe bondflow_qm9 is of bondflow" in other.stderr
 
 
+def test_the_command_is_recorded(tiny, tmp_path, monkeypatch):
+    words = ["edm_embedded", f"data.name={tiny}", *OVERRIDES, "--out", str(tmp_path / "my run"), "--device", "cpu"]
+    for more in ([], ["--resume"]):
+        monkeypatch.setattr(sys, "argv", ["/somewhere/bin/molgen", "train", *words, *more])
+        assert run(*words, *more, *(["training.steps=14"] if more else [])).exit_code == 0
+    first, second = Checkpoint.load(tmp_path / "my run").provenance["commands"]
+    assert first.startswith("molgen train edm_embedded data.name=")
+    assert f"--out '{tmp_path}/my run' --device cpu" in first
+    assert second == f"{first} --resume"
+
+
 def test_init(tiny, tmp_path):
     words = ["edm_embedded", f"data.name={tiny}", *OVERRIDES, "--device", "cpu", "--out"]
     assert run(*words, tmp_path / "first").exit_code == 0

@@ -1,10 +1,12 @@
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import torch
 
+from molgen.training.folder import began_with
 from tests.training.conftest import OVERRIDES
 
 FEW = ("training.steps=4", "training.learning_rate=0.001", "training.decay=none", "training.validate_every=4")
@@ -14,10 +16,13 @@ def test_two_processes_train_as_one(run, recipe, tiny, tmp_path):
     """Gloo on the CPU: the same batches, the same noise, and therefore the same gradients, moments and weights."""
     command = [str(Path(sys.executable).parent / "molgen"), "train", "edm_embedded", f"data.name={tiny}", *OVERRIDES]
     command += [*FEW, "--out", str(tmp_path / "two"), "--device", "cpu", "--devices", "2", "--strategy", "ddp"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=240, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
-    assert done.returncode == 0, done.stderr
+    for words in (command, [*command, "--resume"]):
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=240, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"}
+        )
+        assert done.returncode == 0, done.stderr
+    recorded = [shlex.join(["molgen", *words[1:]]) for words in (command, [*command, "--resume"])]
+    assert began_with(tmp_path / "two")["commands"] == recorded, "each is recorded once, not by every process"
     one = torch.load(run(recipe(*FEW), "one") / "checkpoints" / "last.ckpt", weights_only=True)
     two = torch.load(tmp_path / "two" / "checkpoints" / "last.ckpt", weights_only=True)
     assert one["global_step"] == two["global_step"] == 4

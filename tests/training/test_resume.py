@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from molgen.checkpoint import Checkpoint
 from molgen.errors import InputError, MissingError, OutputError
-from molgen.training.folder import recorded_recipe
+from molgen.training.folder import began_with, recorded_recipe
 from tests.training.conftest import OVERRIDES, PER_EPOCH, STEPS, pack
 
 CLOCK = ("seconds", "molecules_per_second")
@@ -196,6 +196,35 @@ def test_what_a_run_began_with_is_read_back(run, recipe, tmp_path):
     assert (seed, precision, again.training.steps) == (5, "32-true", 20)
     assert again.data == recipe().data
     assert again.model == recipe().model
+
+
+def test_the_commands_of_a_run_are_recorded(run, recipe, tmp_path):
+    first = "molgen train edm_embedded training.steps=13 --out 'my run'"
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), command=first, report=stop_after(3))
+    assert Checkpoint.load(tmp_path / "run").provenance["commands"] == [first]
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), command="second", resume=True, report=stop_after(6))
+    run(recipe(), resume=True)
+    assert Checkpoint.load(tmp_path / "run").provenance["commands"] == [first, "second", ""]
+    assert began_with(tmp_path / "run")["commands"] == [first, "second", ""]
+    assert recorded_recipe(tmp_path / "run", [])[0] == recipe()
+
+
+def test_a_run_of_a_version_that_recorded_no_commands_is_resumed(run, recipe, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        run(recipe(), report=stop_after(6))
+    config = tmp_path / "run" / "config.yaml"
+    values = {key: value for key, value in began_with(tmp_path / "run").items() if key != "commands"}
+    OmegaConf.save(OmegaConf.create(values), config)
+    run(recipe(), command="molgen train --resume", resume=True)
+    assert Checkpoint.load(tmp_path / "run").provenance["commands"] == ["", "molgen train --resume"]
+
+
+def test_a_refused_resumption_is_not_recorded(run, recipe, uninterrupted):
+    with pytest.raises(InputError, match="seed"):
+        run(recipe(), "uninterrupted", command="molgen train", resume=True, seed=1)
+    assert began_with(uninterrupted)["commands"] == [""]
 
 
 def test_published_weights_are_not_overwritten(run, recipe, tmp_path, uninterrupted):
