@@ -1,4 +1,4 @@
-"""The periodic table: symbols, covalent radii and valences, from ``elements.csv``, which names the sources."""
+"""The periodic table: symbols, radii, valences, Mendeleev numbers, from ``elements.csv``, which names the sources."""
 
 from __future__ import annotations
 
@@ -31,6 +31,9 @@ VALENCES: dict[int, tuple[int, ...]] = {
     int(row["number"]): tuple(int(v) for v in row["valences"].split(";")) for row in _TABLE if row["valences"]
 }
 """Allowed bond-order sums of the neutral atom by atomic number, ascending; absent where any sum is allowed."""
+
+MENDELEEV_NUMBERS: dict[int, int] = {int(row["number"]): int(row["mendeleev"]) for row in _TABLE if row["mendeleev"]}
+"""Place on Pettifor's chemical scale by atomic number, hydrogen to lawrencium: neighbours replace each other."""
 
 
 def atomic_number(symbol: str) -> int:

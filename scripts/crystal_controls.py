@@ -18,8 +18,8 @@ import numpy as np
 
 from molgen import io
 from molgen.datasets.find import open_structures
+from molgen.sampling.prototypes import Prototypes
 from molgen.scoring.controls import CONTROLS, SEED
-from molgen.scoring.substitution import Prototypes
 from molgen.structure import Structure
 
 MOVED = 0.1
@@ -35,7 +35,7 @@ def moved(crystals: list[Structure]) -> list[Structure]:
 def substituted(crystals: list[Structure], known: str) -> list[Structure]:
     """What known crystals predict for the compositions, where they do."""
     prototypes = Prototypes(open_structures(known))
-    predictions = ((crystal.name, prototypes.predict(crystal.numbers)) for crystal in crystals)
+    predictions = ((crystal.name, prototypes.template(crystal.numbers.tolist())) for crystal in crystals)
     return [found.replace(name=name) for name, found in predictions if found is not None]
 
 

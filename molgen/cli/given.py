@@ -22,6 +22,7 @@ class Asked:
     system: str | None = None
     targets: str | None = None
     per_target: int | None = None
+    templates: str | None = None
     fragment: Path | None = None
     fragment_atoms: str | None = None
     atoms: str | None = None
@@ -43,15 +44,23 @@ class Asked:
             raise typer.BadParameter("--fragment-atoms chooses atoms of a --fragment, and none is given")
         if self.per_target is not None and self.targets is None:
             raise typer.BadParameter("--per-target counts structures for each of --targets, and none are given")
-        if reason := refusal(model, given, atoms=self.atoms is not None, units=self.units is not None):
+        if reason := refusal(
+            model,
+            given,
+            atoms=self.atoms is not None,
+            units=self.units is not None,
+            templates=self.templates is not None,
+        ):
             raise typer.BadParameter(reason)
         return Request(
             formula=self.formula,
             formula_units=None if self.units is None else parse_units(self.units),
             chemical_system=self.system,
-            targets=None if self.targets is None else _read_targets(self.targets),
+            targets=None if self.targets is None else _read_crystals(self.targets),
             per_target=self.per_target or 1,
             targets_source=self.targets or "",
+            templates=None if self.templates is None else _read_crystals(_training_part(self.templates)),
+            templates_source="" if self.templates is None else _training_part(self.templates),
             fragment=None if self.fragment is None else _read_fragment(self.fragment, self.fragment_atoms),
             atoms=None if self.atoms is None else parse_atoms(self.atoms),
         )
@@ -70,7 +79,14 @@ def _read_fragment(path: Path, atoms: str | None) -> Structure:
     return read_fragment(path, None if atoms is None else parse_indices(atoms))
 
 
-def _read_targets(spec: str) -> list[Structure]:
+def _training_part(spec: str) -> str:
+    """``mp20`` -> ``mp20:train``, as its other parts are what predictions are compared with; files as they are."""
+    from molgen.datasets.find import is_dataset_name
+
+    return f"{spec}:train" if is_dataset_name(spec) else spec
+
+
+def _read_crystals(spec: str) -> list[Structure]:
     """The structures of a file or data set; what cannot be read is counted on stderr."""
     from molgen.datasets.find import open_structures
     from molgen.io import Skipped

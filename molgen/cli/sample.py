@@ -37,6 +37,7 @@ def sample(
     chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
     targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
     per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures per target.")] = None,
+    templates: Annotated[str | None, typer.Option(help="Known crystals to begin with: mp20, or a file.")] = None,
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
@@ -58,7 +59,9 @@ def sample(
     the tolerance of --symmetrise, which makes them exactly symmetric; a CIF then holds the operations). With
     --num-formula-units the structures are shared out among the numbers that fit the training set's cells. With
     --chemical-system those that lack an element are rejected, counted, and replaced. With --targets each structure
-    says in property target whose composition it has, for the match scores.
+    says in property target whose composition it has, for the match scores. With --templates the k-th crystal of a
+    composition begins as the k-th best known crystal (of a data set's train split) with its elements exchanged, at
+    --set template_time=T, and takes its way from there; property template names it.
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.
@@ -66,7 +69,7 @@ def sample(
     Examples: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250;
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
     molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
-    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz
+    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20
     """
     from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
     from molgen.host_cpu import prepare_cpu
@@ -97,6 +100,7 @@ def sample(
         system=chemical_system,
         targets=targets,
         per_target=per_target,
+        templates=templates,
         fragment=fragment,
         fragment_atoms=fragment_atoms,
         atoms=atoms,

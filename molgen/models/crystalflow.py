@@ -70,6 +70,7 @@ class CrystalFlowConfig:
         sample_annealing: Growth of the coordinates' velocity towards the data.
         sample_position_noise: Bridge noise of the coordinates, in periods.
         sample_category_noise: Rate of jumps of elements back to the prior.
+        sample_template_time: Time at which crystals that begin as templates begin.
         sample_temperature: Of the elements' probabilities.
     """
 
@@ -96,6 +97,7 @@ class CrystalFlowConfig:
     sample_annealing: float = 5.0
     sample_position_noise: float = 0.0
     sample_category_noise: float = 0.0
+    sample_template_time: float = 0.15
     sample_temperature: float = 1.0
 
 
@@ -129,7 +131,7 @@ class CrystalFlow(nn.Module):
 
     solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"flow": sampling.solve}
     states_bonds: ClassVar[bool] = False
-    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system"})
+    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system", "templates"})
     default_solver: ClassVar[str] = "flow"
 
     def __init__(self, config: CrystalFlowConfig, data: DataSummary) -> None:

@@ -1,4 +1,4 @@
-"""Sampling CrystalFlow: from noise to crystals, with given elements held in place."""
+"""Sampling CrystalFlow: from noise, or from templates, to crystals, with given elements held in place."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from molgen.geometry.lattice import symmetric_log
+from molgen.geometry.transport import assign_on_torus
 from molgen.models.crystal import Crystal
 from molgen.models.known import Known
 from molgen.processes.categorical_flow import tempered
@@ -48,11 +50,13 @@ class FlowingCrystal:
     Attributes:
         crystal: At that time.
         known: Whose elements are given, or restricted.
+        began: Time at which each began, shape ``(B,)``; the solver's times from 1 to 0 are shares of it.
         before: The last prediction, None at the beginning.
     """
 
     crystal: CellState
     known: Known
+    began: Tensor
     before: CrystalPrediction | None = None
 
 
@@ -68,19 +72,36 @@ def draw(model: CrystalFlow, mask: Tensor, noise: NoiseSource) -> CellState:
 def start(
     model: CrystalFlow, mask: Tensor, noise: NoiseSource, given: tuple[Crystal, Known] | None = None
 ) -> FlowingCrystal:
-    """Draw everything at t = 1.
+    """Draw everything at t = 1, or crystals that are begun at ``sample_template_time``.
 
     Args:
         model: The model.
         mask: True for real atoms, shape ``(B, N)``.
         noise: Random draws.
-        given: Crystals and which of their elements are known; None for nothing.
+        given: Crystals and what of them is known; None for nothing.
     """
     crystal, known = draw(model, mask, noise), Known.nothing(mask)
+    began = torch.ones_like(crystal.cell[:, 0])
     if given is not None:
         known = given[1]
         crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
-    return FlowingCrystal(crystal=crystal, known=known)
+        if known.begun is not None:
+            began = began.masked_fill(known.begun, model.config.sample_template_time)
+            crystal = _noised(model, given[0], crystal, began)
+    return FlowingCrystal(crystal=crystal, known=known, began=began)
+
+
+def _noised(model: CrystalFlow, template: Crystal, drawn: CellState, t: Tensor) -> CellState:
+    """Templates with the noise of their times; where t = 1 they play no part."""
+    mask, elements = drawn.mask, drawn.elements
+    paired = assign_on_torus(drawn.fractional, template.fractional, mask, elements)
+    still = torch.zeros_like(paired)
+    fractional, _ = model.torus.corrupt(template.fractional, paired, t, still, mask)
+    cell = model.lattices.standardise(symmetric_log(template.lattice), mask.sum(1))
+    return drawn.replace(
+        fractional=torch.where((t < 1)[:, None, None], fractional, drawn.fractional) * mask.unsqueeze(-1),
+        cell=model.lattice_flow.corrupt(cell, drawn.cell, t, torch.zeros_like(cell)),
+    )
 
 
 def solve(
@@ -98,8 +119,10 @@ def solve(
     """
     told, flowing = told_times(times, model.config.sample_refinement_time)
     for k in range(1, len(times)):
-        t, s = told[k - 1 : k], times[k : k + 1]
-        prediction = model.predict(state.crystal, t.expand(len(mask)), state.known, state.before)
+        # Steps that refine are told times of their own, however the crystal began.
+        t = told[k - 1] * state.began if k <= flowing else told[k - 1].expand(len(mask))
+        s = times[k] * state.began
+        prediction = model.predict(state.crystal, t, state.known, state.before)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)
         if on_step is not None:

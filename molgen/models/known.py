@@ -1,5 +1,5 @@
-"""What of a structure is given: all elements (a formula), the elements it may have (a chemical system), or all of some
-atoms (a fragment to grow from)."""
+"""What of a structure is given: all elements (a formula), the elements it may have (a chemical system), all of some
+atoms (a fragment to grow from), or a crystal to begin with (a template)."""
 
 from __future__ import annotations
 
@@ -20,11 +20,14 @@ class Known:
         atoms: True where position, element, charge and the bonds to other such atoms are given, shape ``(B, N)``.
         elements: True where the element is given, shape ``(B, N)``; true wherever ``atoms`` is.
         allowed: True for classes that an element that is not given may take, shape ``(B, K)``; None for all of them.
+        begun: True where coordinates and lattice are given to begin with, shape ``(B,)``; None for nowhere. They are
+            not kept: the structure takes its way from there.
     """
 
     atoms: Tensor
     elements: Tensor
     allowed: Tensor | None = None
+    begun: Tensor | None = None
 
     @classmethod
     def nothing(cls, mask: Tensor) -> Known:

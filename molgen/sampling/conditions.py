@@ -19,8 +19,10 @@ from molgen.sampling.chemical_system import ChemicalSystem
 from molgen.sampling.compositions import Compositions
 from molgen.sampling.formula import read_formula
 from molgen.sampling.fragment import Fragment
+from molgen.sampling.prototypes import Prototypes
 from molgen.sampling.sizes import Plan, make_plan
 from molgen.sampling.targets import read_targets
+from molgen.sampling.templated import Templated
 from molgen.structure import Structure
 
 KINDS: Final = {
@@ -33,7 +35,7 @@ KINDS: Final = {
 
 
 class Condition(Protocol):
-    """:class:`Compositions`, a :class:`ChemicalSystem` or a :class:`Fragment`.
+    """:class:`Compositions`, perhaps :class:`Templated`, a :class:`ChemicalSystem` or a :class:`Fragment`.
 
     Attributes:
         kind: What a model's ``accepts`` calls it.
@@ -69,6 +71,8 @@ class Request:
         targets_source: What the targets were read from.
         fragment: Atoms with bonds.
         atoms: Smallest and largest number of atoms in all.
+        templates: Known crystals that those of a formula or of targets may begin as.
+        templates_source: What they were read from.
     """
 
     formula: str | None = None
@@ -79,6 +83,8 @@ class Request:
     targets_source: str = ""
     fragment: Structure | None = None
     atoms: tuple[int, int] | None = None
+    templates: Sequence[Structure] | None = None
+    templates_source: str = ""
 
     @property
     def asked(self) -> list[str]:
@@ -87,11 +93,13 @@ class Request:
 
 
 def accepts(model: Any) -> frozenset[str]:
-    """What a model, or its class, can be given: ``formula``, ``chemical system``, ``fragment``, or nothing."""
+    """What a model, or its class, can be given: ``formula``, ``templates``, ``chemical system``, ``fragment``."""
     return getattr(model, "accepts", frozenset())
 
 
-def refusal(model: Any, asked: Sequence[str], *, atoms: bool = False, units: bool = False) -> str:
+def refusal(
+    model: Any, asked: Sequence[str], *, atoms: bool = False, units: bool = False, templates: bool = False
+) -> str:
     """Why something makes no sense or ``model`` cannot be given it, naming the models that can; empty if it can.
 
     Args:
@@ -99,22 +107,31 @@ def refusal(model: Any, asked: Sequence[str], *, atoms: bool = False, units: boo
         asked: Names among ``KINDS``.
         atoms: Whether a number of atoms is asked for, too.
         units: Whether a number of formula units is.
+        templates: Whether templates are.
     """
     if len(asked) > 1:
         return f"{' and '.join(asked)} exclude each other"
     for name in asked:
         kind = KINDS[name]
         if kind not in accepts(model):
-            able = [other for other, (_, model_class) in MODELS.items() if kind in accepts(model_class)]
-            cannot = f"{model.config.name} cannot be given a {kind}"
-            if model.config.name in able:
-                return f"this {cannot}: it was not trained for it; {model.config.name} can be, by its recipe"
-            return f"{cannot}; models that can: {', '.join(able) or 'none'}"
+            return _cannot(model, kind, f"a {kind}")
         if atoms and kind == "formula":
             return f"a number of atoms has no place beside {name}, which states all atoms"
     if units and "formula" not in asked:
         return "a number of formula units needs a formula"
+    if templates and not {"formula", "targets"} & set(asked):
+        return "templates need a formula or targets"
+    if templates and "templates" not in accepts(model):
+        return _cannot(model, "templates", "templates")
     return ""
+
+
+def _cannot(model: Any, kind: str, what: str) -> str:
+    able = [other for other, (_, model_class) in MODELS.items() if kind in accepts(model_class)]
+    cannot = f"{model.config.name} cannot be given {what}"
+    if model.config.name in able:
+        return f"this {cannot}: it was not trained for it; {model.config.name} can be, by its recipe"
+    return f"{cannot}; models that can: {', '.join(able) or 'none'}"
 
 
 def make_condition(model: Any, request: Request) -> Condition | None:
@@ -124,22 +141,31 @@ def make_condition(model: Any, request: Request) -> Condition | None:
         ConfigError: The model cannot do it, two things exclude each other, or something is outside the training set.
     """
     with_units = request.formula_units is not None
-    if reason := refusal(model, request.asked, atoms=request.atoms is not None, units=with_units):
+    with_templates = request.templates is not None
+    if reason := refusal(
+        model, request.asked, atoms=request.atoms is not None, units=with_units, templates=with_templates
+    ):
         raise ConfigError(reason)
     if request.formula is not None:
-        return read_formula(request.formula, model.data, request.formula_units)
+        return _begun(read_formula(request.formula, model.data, request.formula_units), request)
     if request.chemical_system is not None:
         return ChemicalSystem.parse(request.chemical_system, model.data)
     if request.targets is not None:
-        return read_targets(request.targets, model.data, request.per_target, request.targets_source)
+        return _begun(read_targets(request.targets, model.data, request.per_target, request.targets_source), request)
     return None if request.fragment is None else Fragment.of(request.fragment, model.data, request.atoms)
+
+
+def _begun(compositions: Compositions, request: Request) -> Compositions | Templated:
+    if request.templates is None:
+        return compositions
+    return Templated(compositions, Prototypes(request.templates), request.templates_source)
 
 
 def number_of(request: Request, condition: Condition | None, n: int) -> int:
     """Structures to make: ``n``, or those of every target that the model can do."""
     if request.targets is None:
         return n
-    assert isinstance(condition, Compositions)
+    assert isinstance(condition, Compositions | Templated)
     return len(condition.numbers)
 
 

@@ -63,6 +63,7 @@ class Generator:
         formula_units: tuple[int, int] | None = None,
         chemical_system: str | None = None,
         targets: Sequence[Structure] | None = None,
+        templates: Sequence[Structure] | None = None,
         fragment: Structure | None = None,
         options: Mapping[str, Any] | None = None,
         precision: str = "32",
@@ -84,6 +85,9 @@ class Generator:
             chemical_system: Elements of every crystal, such as ``Li-Mn-O``.
             targets: Structures whose compositions are to be predicted; property ``target`` says which one it is
                 (:func:`molgen.datasets.labels.distinct_labels`).
+            templates: Known crystals. The k-th crystal of a formula or target begins as the k-th best of them with its
+                elements exchanged (:class:`molgen.sampling.prototypes.Prototypes`), and as noise where there are not
+                so many; property ``template`` says which it was.
             fragment: Atoms, with bonds, that every molecule begins with and keeps where they are; the rest is grown.
                 ``molgen.read_fragment`` reads one from a file.
             options: The model's further settings of sampling, such as ``{"temperature": 0.9}``.
@@ -114,6 +118,7 @@ class Generator:
             chemical_system=chemical_system,
             targets=targets,
             per_target=n,
+            templates=templates,
             fragment=fragment,
             atoms=atoms,
         )

@@ -1,0 +1,122 @@
+"""Crystals that begin as known ones with other elements."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from molgen import io
+from molgen.checkpoint import Checkpoint
+from molgen.chemistry.crystal_matching import PREDICTION, CrystalMatcher
+from molgen.cli.app import app
+from molgen.config import load_recipe
+from molgen.errors import ConfigError
+from molgen.models import DataSummary, build
+from molgen.sampling.conditions import Request, make_condition
+from molgen.sampling.generator import Generator
+from molgen.testing import randomise_weights
+from tests.scoring.crystals import caesium_chloride, crystal, perovskite, rock_salt
+
+MATCHER = CrystalMatcher(PREDICTION)
+DATA = DataSummary(
+    elements=(8, 11, 17, 19, 22, 35, 38, 55),
+    size_histogram=(0, 1, 4, 2, 6, 5, 6),
+    element_counts=(40, 10, 10, 10, 10, 10, 10, 10),
+    lattice_mean=(0.0,) * 5 + (1.0,),
+    lattice_std=(0.2,) * 6,
+)
+KNOWN = [rock_salt(), caesium_chloride(), perovskite()]
+
+
+def generator_of(*, random=False):
+    """An untrained model, which moves nothing, or one with random weights."""
+    sizes = ["model.hidden=16", "model.pair=8", "model.layers=1", "model.heads=2", "training.muon_learning_rate=0"]
+    recipe = load_recipe("crystalflow_mp20", sizes)
+    model = build(recipe.model, DATA).eval()
+    if random:
+        randomise_weights(model, torch.Generator().manual_seed(1))
+    return Generator(None, Checkpoint(recipe.to_dict(), DATA, {}, dict(model.state_dict())), model, "cpu")
+
+
+def test_without_noise_and_network_the_templates_come_out():
+    found = generator_of().sample(5, formula="KBr", templates=KNOWN, steps=2, options={"template_time": 1e-4})
+    assert [one.properties["template"] for one in found] == ["NaCl", "CsCl", "", "", ""]
+    assert MATCHER.rmse(found[0], rock_salt(symbols="K Br")) < 1e-3
+    assert MATCHER.rmse(found[1], caesium_chloride(symbols="K Br")) < 1e-3
+
+
+def test_those_without_a_template_are_as_if_there_were_none():
+    generator = generator_of(random=True)
+    usual = generator.sample(5, formula="KBr", steps=4)
+    begun = generator.sample(5, formula="KBr", templates=KNOWN, steps=4)
+    assert [np.array_equal(a.positions, b.positions) for a, b in zip(usual, begun, strict=True)] == [False] * 2 + [
+        True
+    ] * 3
+    whole = generator.sample(5, formula="KBr", templates=KNOWN, steps=4, options={"template_time": 1.0})
+    for a, b in zip(usual, whole, strict=True):
+        np.testing.assert_allclose(a.lattice, b.lattice, atol=1e-5)
+
+
+def test_each_sample_of_a_target_begins_as_another_template():
+    odd = crystal(np.eye(3) * 4, "Na Na Cl", [[0, 0, 0], [0.5, 0.5, 0], [0, 0.5, 0.5]], "odd")
+    targets = [perovskite(), rock_salt(symbols="Cs Br", name="CsBr"), odd]
+    found = generator_of().sample(3, targets=targets, templates=KNOWN, steps=2)
+    begun = {(one.properties["target"], one.properties["sample"]): one.properties["template"] for one in found}
+    assert len(begun) == 9
+    assert [begun["CsBr", k] for k in range(3)] == ["CsCl", "NaCl", ""]
+    assert [begun["SrTiO3", k] for k in range(3)] == ["SrTiO3", "", ""]
+    assert Counter(value for (name, _), value in begun.items() if name == "odd") == {"": 3}
+
+
+def test_what_decides_the_result_and_what_is_said():
+    model = generator_of().model
+    request = Request(formula="NaCl2", templates=KNOWN, templates_source="mp20:train")
+    condition = make_condition(model, request)
+    assert condition.settings["formula"] == "Cl2Na"
+    assert condition.settings["templates"] == "mp20:train"
+    other = make_condition(model, Request(formula="NaCl2", templates=KNOWN[1:], templates_source="mp20:train"))
+    assert other.settings["templates_sha256"] != condition.settings["templates_sha256"]
+    assert condition.notes(DATA) == ["1 of 1 compositions have no template and begin as noise"]
+
+
+def test_batch_size_plays_no_part():
+    generator = generator_of(random=True)
+    targets = [perovskite(), rock_salt(), caesium_chloride()]
+    options = {"targets": targets, "templates": KNOWN, "steps": 3}
+    for a, b in zip(generator.sample(30, **options), generator.sample(30, batch_size=7, **options), strict=True):
+        assert a.properties == b.properties
+        np.testing.assert_allclose(a.lattice, b.lattice, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({}, "templates need a formula or targets"),
+        ({"chemical_system": "Na-Cl"}, "templates need a formula or targets"),
+    ],
+)
+def test_bad_requests(request_, message):
+    with pytest.raises(ConfigError, match=message):
+        generator_of().sample(2, templates=KNOWN, **request_)
+
+
+def test_from_the_command_line(tmp_path):
+    """And continued with the same templates only."""
+    folder = generator_of().checkpoint.save(tmp_path / "model").parent
+    io.write(tmp_path / "known.extxyz", KNOWN)
+    command = ["sample", str(folder), "--formula", "KBr", "-n", "3", "--steps", "2", "-o", str(tmp_path / "out.extxyz")]
+    done = CliRunner().invoke(app, [*command, "--templates", str(tmp_path / "known.extxyz")])
+    assert done.exit_code == 0, done.stderr
+    assert [s.properties["template"] for s in io.read(tmp_path / "out.extxyz")] == ["NaCl", "CsCl", ""]
+    io.write(tmp_path / "other.extxyz", KNOWN[1:])
+    assert CliRunner().invoke(app, [*command, "--templates", str(tmp_path / "other.extxyz")]).exit_code == 6
+    assert CliRunner().invoke(app, [*command, "--templates", str(tmp_path / "none.extxyz")]).exit_code in (3, 4)
+    refused = CliRunner().invoke(app, ["sample", str(folder), "--templates", "mp20", "-o", str(tmp_path / "b.cif")])
+    assert (refused.exit_code, "templates need a formula" in refused.stderr) == (2, True)
+
+
+def test_other_models_refuse(bondflow):
+    with pytest.raises(ConfigError, match="bondflow cannot be given templates; models that can: crystalflow"):
+        make_condition(bondflow, Request(formula="CH4", templates=KNOWN))
