@@ -1,8 +1,9 @@
-"""The card of a published model, in Markdown: what it is, what made it, and how its molecules scored."""
+"""The card of a published model, in Markdown: what it is, what made it, and how its structures scored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from molgen.checkpoint import Checkpoint
@@ -11,19 +12,45 @@ from molgen.sampling.settings import Settings
 METRICS = (
     "atom_stability",
     "molecule_stability",
+    "structure_validity",
+    "composition_validity",
     "validity",
+    "separated",
     "valid_connected",
     "connected",
     "uniqueness",
     "novelty",
     "valid_unique_novel",
+    "unique_novel",
+    "p1",
+    "symmetric",
     "valid",
     "valid_and_complete",
     "relaxed",
     "energy_gain",
     "rmsd",
+    "match_rate",
+    "match_rate_filtered",
+    "match_rate_any",
+    "match_rate_any_filtered",
+    "metre",
+    "rmse",
+    "rmse_any",
+    "crmse",
+    "coverage_recall",
+    "coverage_precision",
+    "coverage_recall_of_few",
+    "coverage_recall_floor",
+    "coverage_precision_floor",
+    "coverage_recall_uniform_coordinates",
+    "coverage_precision_uniform_coordinates",
 )
 """Metrics of any protocol that a card shows and that travel with a checkpoint, in this order."""
+MEANS = ("rmse", "rmse_any", "crmse")
+"""Quantities shown as means, as the literature has them (half of all cRMSE may be 0.5); others are shown as medians."""
+OF_SEVERAL = ("match_rate_any", "match_rate_any_filtered", "rmse_any")
+"""Metrics that say nothing new where each target has one sample."""
+_WORDS = {"p1": "P1", "metre": "METRe", "rmse": "RMSE", "crmse": "cRMSE"}
 Row = Mapping[str, Any]
 
 
@@ -81,52 +108,76 @@ def _command(facts: Mapping[str, Any]) -> str:
 def score_tables(rows: Sequence[Row], model: Mapping[str, Any]) -> list[str]:
     """Markdown lines: one table of scores with 95 % intervals for each protocol, by sampler and steps.
 
+    Structures that were sampled for the compositions of targets have tables of their own, after the others.
+
     Args:
-        rows: As :func:`molgen.publish.score_rows` makes them.
+        rows: As :func:`molgen.measured.score_rows` makes them.
         model: The model's settings, of which a sampler's options are named where they differ.
     """
     if not rows:
         return ["Not scored.", ""]
     lines: list[str] = []
-    for protocol in dict.fromkeys(map(_protocol, rows)):
-        lines += [f"Protocol {protocol}; percent, with 95 % intervals:", ""]
-        lines += [*score_table([row for row in rows if _protocol(row) == protocol], model), ""]
+    for heading in dict.fromkeys(map(_heading, sorted(rows, key=given))):
+        lines += [heading, "", *score_table([row for row in rows if _heading(row) == heading], model), ""]
     return lines
 
 
 def score_table(rows: Sequence[Row], model: Mapping[str, Any]) -> list[str]:
     """One Markdown table of rows of one protocol, with the metrics that any of them has."""
-    shown = [metric for metric in METRICS if any(row.get(metric) for row in rows)]
-    titles = ["sampler", "steps", "molecules", *(metric.replace("_", " ") for metric in shown), "s/molecule"]
+    shown = shown_metrics(rows)
+    titles = ["sampler", "steps", "structures", *map(title, shown), "s/structure"]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for row in sorted(rows, key=lambda row: (row["solver"], row["spacing"], row["steps"])):
         asked = row.get("asked", row["n"])
-        molecules = f"{row['n']:,}" if asked == row["n"] else f"{row['n']:,} of {asked:,}"
-        cells = [sampler(row, model), f"{row['steps']}", molecules, *(cell(row.get(metric)) for metric in shown)]
+        structures = f"{row['n']:,}" if asked == row["n"] else f"{row['n']:,} of {asked:,}"
+        cells = [sampler(row, model), f"{row['steps']}", structures, *(cell(row, metric) for metric in shown)]
         lines.append("| " + " | ".join([*cells, f"{row['seconds_per_molecule']:.3g}"]) + " |")
     return lines
 
 
+def shown_metrics(rows: Sequence[Row]) -> list[str]:
+    """The metrics that any row has, in the order of ``METRICS``, without those that repeat another."""
+    is_single = all(row.get("per_target", 1) == 1 for row in rows)
+    return [m for m in METRICS if any(row.get(m) for row in rows) and not (is_single and m in OF_SEVERAL)]
+
+
+def title(metric: str) -> str:
+    """A metric's name in words."""
+    return " ".join(_WORDS.get(word, word) for word in metric.split("_"))
+
+
+def given(row: Row) -> str:
+    """What the structures were sampled for, in words; empty where the model was free."""
+    if "targets" not in row:
+        return ""
+    samples = f"{row['per_target']} sample{'s' * (row['per_target'] > 1)}"
+    return f"given the compositions of {Path(row['targets']).name}, {samples} each"
+
+
 def sampler(row: Row, model: Mapping[str, Any]) -> str:
-    """Solver, with what differs from even times and from the model's own options."""
+    """Solver, with what differs from even times and from the model's own options, and what else made the structures."""
     options = [f"{k} {v}" for k, v in (row.get("options") or {}).items() if model.get(f"sample_{k}", v) != v]
     spacing = [] if row["spacing"] == 1 else [f"spacing {row['spacing']:g}"]
-    return ", ".join([row["solver"], *spacing, *options])
+    templates = [f"templates {Path(row['templates']).name}"] if "templates" in row else []
+    symmetrised = [f"symmetrised at {row['symmetrise']:g} angstrom"] if "symmetrise" in row else []
+    return ", ".join([row["solver"], *spacing, *options, *templates, *symmetrised])
 
 
-def cell(result: Row | None, *, interval: bool = True) -> str:
-    """A rate in percent, or the median of a quantity in its unit, with its interval; a dash where there is none.
+def cell(row: Row, metric: str, *, interval: bool = True) -> str:
+    """A metric of a row with its interval; a dash where there is none.
 
     Args:
-        result: What ``Rate.to_dict`` or ``Estimate.to_dict`` gave.
+        row: As :func:`molgen.measured.score_rows` makes it.
+        metric: A rate, shown in percent, or a quantity, shown as its median, or mean for ``MEANS``, in its unit.
         interval: Whether to add the interval.
     """
+    result = row.get(metric)
     if result is None:
         return "-"
     if "median" in result:
-        value, low, high, digits = (*(result["median" + end] for end in ("", "_low", "_high")), 3)
-        shown = [None if v is None else f"{v:.{digits}g}" for v in (value, low, high)]
-        unit = f" {result['unit']}"
+        statistic = "mean" if metric in MEANS else "median"
+        shown = [None if v is None else f"{v:.3g}" for v in (result[statistic + end] for end in ("", "_low", "_high"))]
+        unit = f" {result['unit']}" if result["unit"] else ""
     else:
         shown = [None if result[key] is None else f"{100 * result[key]:.1f}" for key in ("value", "low", "high")]
         unit = ""
@@ -135,8 +186,12 @@ def cell(result: Row | None, *, interval: bool = True) -> str:
     return f"{shown[0]} ({shown[1]}-{shown[2]}){unit}" if interval and shown[1] is not None else f"{shown[0]}{unit}"
 
 
-def _protocol(row: Row) -> str:
-    """A protocol's name and table, and what else its numbers depend on."""
+def _heading(row: Row) -> str:
+    """What a table is of: the targets, the protocol and its table, and what else its numbers depend on."""
     bonds = "" if row.get("bonds", "auto") == "auto" else f", bonds by {row['bonds']}"
     reference = f", novelty against {row['reference']}" if row.get("reference") and row.get("novelty") else ""
-    return f"`{row['protocol']}` ({row['table']}{bonds}{reference})"
+    covered = f", of {row['reference']}" if row.get("coverage_recall") else ""
+    means = "; RMSE as means" if any(row.get(metric) for metric in MEANS) else ""
+    for_targets = f" {given(row)}" if given(row) else ""
+    table = f"{row['table']}{bonds}{reference}{covered}"
+    return f"Protocol `{row['protocol']}`{for_targets} ({table}); percent, with 95 % intervals{means}:"

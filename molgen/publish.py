@@ -1,4 +1,4 @@
-"""Publishing a run: weights, the training set's hashes and a card with the scores that were measured.
+"""Publishing a run: weights, hashes of a training set of molecules, and a card with the scores that were measured.
 
 Scores belong to the very weights that are published: each names the SHA-256 of the model that was sampled
 (:meth:`molgen.checkpoint.Checkpoint.sha256`), and scores of another model are refused. Where publishing changes the
@@ -7,25 +7,21 @@ weights (bfloat16), a model is therefore published without scores, sampled from 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from molgen.card import METRICS, card_text
+from molgen.card import card_text
 from molgen.checkpoint import Checkpoint, find
 from molgen.config import recipe_from_dict
-from molgen.errors import ConfigError, InputError, OutputError
+from molgen.errors import ConfigError, OutputError
+from molgen.measured import likelihood_row, score_rows
 from molgen.sampling.settings import Settings
 from molgen.scoring.novelty import Progress
 from molgen.scoring.shipped import write_hashes
-
-SAMPLED_WITH = ("solver", "steps", "spacing", "seed", "precision", "device")
-RESTRICTED_BY = ("atoms", "formula", "fragment_sha256")
 
 
 def publish(
@@ -41,14 +37,17 @@ def publish(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> Path:
-    """Write ``model.safetensors``, the training set's hashes and ``CARD.md``, or update what is published.
+    """Write ``model.safetensors``, ``CARD.md`` and the hashes of a training set of molecules, or update them.
+
+    Novelty of crystals is found by comparing structures, so that it needs the training set itself: a model of crystals
+    is published without hashes.
 
     Args:
         source: Folder of ``molgen train``, or a published one.
         folder: Where to publish, for example ``checkpoints/edm_qm9``; None updates ``source``, whose weights and
             hashes stay as they are, as does everything that is not given.
-        scores: Outputs of ``molgen score --json`` on files written by ``molgen sample`` with these weights; they
-            replace those that are there.
+        scores: Outputs of ``molgen score --json`` on files written by ``molgen sample`` with these weights, see
+            :func:`molgen.measured.score_rows`; they replace those that are there.
         likelihood: Output of ``molgen likelihood --json``.
         changes: New values of the model's settings of sampling (``sample_steps``), found after training.
         bf16: Store weight matrices as bfloat16; vectors and scalars stay as they are.
@@ -63,7 +62,7 @@ def publish(
     Raises:
         ConfigError: A change is of something else than sampling or out of range, or an update would change weights.
         InputError: A score file is not what it should be, or belongs to other weights.
-        MissingError: The training set, whose hashes are wanted, is not there.
+        MissingError: The training set of molecules, whose hashes are wanted, is not there.
         OutputError: Something cannot be written.
     """
     checkpoint = Checkpoint.load(source)
@@ -86,7 +85,7 @@ def publish(
     bound = facts.get("likelihood") if likelihood is None else likelihood_row(likelihood, weights)
     facts["likelihood"] = bound
     target = find(source).parent if folder is None else folder
-    if folder is not None:
+    if folder is not None and not checkpoint.data.is_periodic:
         write_hashes(checkpoint.recipe["data"]["name"], folder, workers=workers, progress=progress)
     checkpoint.save(target)
     card = target / "CARD.md"
@@ -128,86 +127,3 @@ def change_sampling(checkpoint: Checkpoint, changes: Mapping[str, str]) -> None:
         trained = record.get(name, {"trained": model.get(name)})["trained"]
         record[name] = {"trained": trained, "published": typed[name]}
         model[name] = typed[name]
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; raises InputError when it is not one."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as JSON: {error}") from error
-    if not isinstance(values, dict):
-        raise InputError(f"{path} does not hold a JSON object")
-    return values
-
-
-def score_rows(path: Path, weights_sha256: str) -> list[dict[str, Any]]:
-    """One row per protocol: how the molecules were sampled, from the sidecar, and how they scored.
-
-    Args:
-        path: Output of ``molgen score ONE_FILE --json``.
-        weights_sha256: Of the model that is published.
-
-    Raises:
-        InputError: The file is something else, its sidecar is gone, the scored molecules are not all that were
-            sampled or were not free to be any, or the weights are others.
-    """
-    report = read_json(path)
-    try:
-        (source,) = report["sources"]
-        about = {"n": report["n"], "bonds": report["bonds"]["asked"], "reference": _reference(report)}
-        measured = [_metrics(name, scored) for name, scored in report["protocols"].items()]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is not the output of `molgen score ONE_FILE --json`") from error
-    sidecar = read_json(Path(source + ".json"))
-    try:
-        settings = sidecar["settings"]
-        about |= {key: settings[key] for key in SAMPLED_WITH}
-        about |= {"asked": settings["n"], "options": settings.get("options")}
-        about |= {"seconds_per_molecule": sidecar["seconds"] / report["n"]}
-        about |= {"hardware": sidecar["provenance"]["hardware"]}
-        written = sidecar["written"]
-    except (KeyError, TypeError, ZeroDivisionError) as error:
-        raise InputError(f"{source}.json is not the sidecar of a file with molecules") from error
-    if settings.get("checkpoint_sha256") != weights_sha256:
-        raise InputError(
-            f"{source} was sampled from other weights than {path.name} is published with",
-            hint="publish, sample from the published folder, score, then `molgen publish FOLDER --scores FILE`",
-        )
-    if report["n"] != written:
-        raise InputError(f"{path} scores {report['n']:,} molecules, but {written:,} were sampled into {source}")
-    if given := [key for key in RESTRICTED_BY if settings.get(key)]:
-        raise InputError(f"{source} was sampled with a given {given[0]}: no score of the model as such")
-    return [{**row, **about} for row in measured]
-
-
-def _metrics(name: str, scored: Mapping[str, Any]) -> dict[str, Any]:
-    """A protocol's name, table and those of its metrics that a card shows."""
-    row: dict[str, Any] = {"protocol": name, "table": scored["version"]}
-    for metric, result in scored["metrics"].items():
-        if metric in METRICS:
-            row[metric] = None if result is None else {k: v for k, v in result.items() if k not in ("kind", "meaning")}
-    return row
-
-
-def _reference(report: Mapping[str, Any]) -> str:
-    """What novelty was measured against."""
-    sets = (report.get("reference") or {}).get("sets") or []
-    return ", ".join(sorted({known["name"] for known in sets}))
-
-
-def likelihood_row(path: Path, weights_sha256: str) -> dict[str, Any]:
-    """What the card says of the bound.
-
-    Raises:
-        InputError: The file is not the output of ``molgen likelihood --json``, or the weights are others.
-    """
-    report = read_json(path)
-    try:
-        row = {"n": int(report["n"]), "data": str(report["data"])}
-        row["nll"] = {key: float(report["nll"][key]) for key in ("value", "low", "high")}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not the output of `molgen likelihood --json`") from error
-    if report.get("checkpoint_sha256") != weights_sha256:
-        raise InputError(f"{path} was measured on other weights than are published")
-    return row

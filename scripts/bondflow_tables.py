@@ -77,7 +77,7 @@ def models_table() -> list[str]:
     """Every shipped model and sampler on one line, then what the literature has by the same protocol."""
     shown = [("edm", "atom_stability"), ("edm", STABILITY), ("edm", "validity")]
     shown += [("explicit", STABILITY), ("explicit", "validity")]
-    titles = ["checkpoint", "size", "sampler", "steps", "molecules", "s/molecule"]
+    titles = ["checkpoint", "size", "sampler", "steps", "structures", "s/structure"]
     titles += [f"`{protocol}` {metric.replace('_', ' ')}" for protocol, metric in shown]
     lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     for name in MODELS:
@@ -91,7 +91,7 @@ def models_table() -> list[str]:
         for (solver, steps, count), by_protocol in sorted(ways.items(), key=lambda item: -item[0][1]):
             row = next(iter(by_protocol.values()))
             cells = [f"`{name}`", size, solver, str(steps), f"{count:,}", f"{row['seconds_per_molecule']:.2g}"]
-            cells += [cell(by_protocol.get(p, {}).get(metric), interval=False) for p, metric in shown]
+            cells += [cell(by_protocol.get(p, {}), metric, interval=False) for p, metric in shown]
             lines.append("| " + " | ".join(cells) + " |")
     for row in read_csv("published_qm9"):
         if row["protocol"] == "edm" and row["model"] in ("EDM", "GeoLDM", "EquiFM", "MolTD"):
@@ -106,7 +106,7 @@ def beside_published(protocol: str, rows: list[dict[str, Any]], model: dict[str,
     ours = [row for row in rows if row["protocol"] == protocol]
     shown = [m for m in METRICS if any(row.get(m) for row in theirs)]
     lines = [(row["steps"], [f"**BondFlow**, {sampler(row, model)}", str(row["steps"]),
-                             *(cell(row.get(m)) for m in shown), "measured here"]) for row in ours]  # fmt: skip
+                             *(cell(row, m) for m in shown), "measured here"]) for row in ours]  # fmt: skip
     lines += [(int(row["steps"] or 10**9), [row["model"], row["steps"] or "-", *(row[m] or "-" for m in shown),
                                             row["source"]]) for row in theirs]  # fmt: skip
     titles = ["model", "steps", *(metric.replace("_", " ") for metric in shown), "source"]

@@ -64,8 +64,8 @@ def test_card_and_metadata(run_folder, tmp_path):
     assert text.count(row) == 2
     assert "Protocol `edm` (edm-1);" in text
     assert "Protocol `explicit` (explicit-1, novelty against embedded:train);" in text
-    assert "| sampler | steps | molecules | atom stability | molecule stability | validity | uniqueness |" in text
-    assert "| 5.12 (4.25-6) kcal/mol | 0.5 |" in text, "the median, and seconds per molecule"
+    assert "| sampler | steps | structures | atom stability | molecule stability | validity | uniqueness |" in text
+    assert "| 5.12 (4.25-6) kcal/mol | 0.5 |" in text, "the median, and seconds per structure"
     assert "radicals" not in text
     assert "molgen train bondflow_qm9" in text
     assert "0.50 h" in text
@@ -211,7 +211,7 @@ def test_edm_has_no_settings_of_sampling_and_is_published_all_the_same(tmp_path)
         ({"settings": {"checkpoint_sha256": "0" * 64}}, "other weights"),
         ({"settings": {"formula": "C7H10O2"}}, "given formula"),
         ({"settings": {"atoms": "10-12"}}, "given atoms"),
-        ({"written": 5}, "4 molecules, but 5 were sampled"),
+        ({"written": 5}, "4 structures, but 5 were sampled"),
     ],
 )
 def test_scores_of_something_else_are_refused(run_folder, tmp_path, change, message):

@@ -13,6 +13,23 @@ if TYPE_CHECKING:
     from molgen.checkpoint import Checkpoint
 
 
+_SHOWN = (
+    "atom_stability",
+    "molecule_stability",
+    "structure_validity",
+    "composition_validity",
+    "validity",
+    "unique_novel",
+    "p1",
+    "energy_gain",
+    "match_rate",
+    "match_rate_filtered",
+    "coverage_recall",
+    "coverage_precision",
+)
+"""Metrics of a published score that fit on a line, in this order."""
+
+
 def models(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
 ) -> None:
@@ -132,18 +149,19 @@ def _lines(document: dict[str, Any]) -> list[str]:
 
 def _score_lines(scores: list[dict[str, Any]]) -> list[str]:
     """One line for each score that a checkpoint was published with."""
-    from molgen.card import cell
+    from molgen.card import cell, given, title
 
     def shown(row: dict[str, Any]) -> Iterator[str]:
-        for metric in ("atom_stability", "molecule_stability", "validity", "energy_gain"):
+        for metric in _SHOWN:
             if metric in row:
-                text = cell(row[metric], interval=False)
-                yield f"{metric.replace('_', ' ')} {text}{' %' if text[-1].isdigit() else ''}"
+                text = cell(row, metric, interval=False)
+                yield f"{title(metric)} {text}{' %' if text[-1].isdigit() else ''}"
 
-    return [
-        f"{row['protocol']}, {row['solver']}, {row['steps']} steps, {row['n']:,} molecules: {', '.join(shown(row))}"
-        for row in scores
-    ]
+    lines = []
+    for row in scores:
+        about = [row["protocol"], row["solver"], f"{row['steps']} steps", f"{row['n']:,} structures"]
+        lines.append(f"{', '.join([*about, *filter(None, [given(row)])])}: {', '.join(shown(row))}")
+    return lines
 
 
 def _flat(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -30,6 +30,9 @@ def publish(
 ) -> None:
     """Make a checkpoint folder from a run: weights, training-set hashes for novelty, a card with measured scores.
 
+    Novelty of crystals needs the training set itself, so that a model of crystals gets no hashes. Scores are of freely
+    sampled structures, or of --targets; these have tables of their own.
+
     Scores must be of the very weights that are published. With --bf16, which rounds them: publish without scores,
     sample from the published folder, score, and update it.
 

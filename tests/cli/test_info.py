@@ -14,9 +14,11 @@ from tests.sampling.conftest import HISTOGRAM, checkpoint, tiny_checkpoint  # no
 RATE = {"value": 0.5, "numerator": 20, "denominator": 40, "low": 0.35, "high": 0.65}
 SAMPLED = {"solver": "dpm", "steps": 50, "n": 40}
 STRAIN = {"unit": "kcal/mol", "count": 30, "median": 4.44, "median_low": 4.0, "median_high": 5.0}
+PREDICTED = {"n": 40, "targets": "mp20:test", "per_target": 20, "match_rate": RATE, "rmse": STRAIN}
 SCORES = [
     {"protocol": "edm", **SAMPLED, "atom_stability": RATE, "molecule_stability": None, "validity": RATE},
     {"protocol": "mmff94s", **SAMPLED, "energy_gain": STRAIN},
+    {"protocol": "match", **SAMPLED, **PREDICTED},
 ]
 
 
@@ -82,9 +84,11 @@ def test_models(tmp_path, monkeypatch):
     (tmp_path / "runs" / "broken" / "model.safetensors").write_bytes(b"x")
     text = run("models").stdout
     assert "checkpoints/mine  edm on embedded, 1,234 steps; card checkpoints/mine/CARD.md" in text
-    assert "edm, dpm, 50 steps, 40 molecules: atom stability 50.0 %, molecule stability -, validity 50.0 %" in text
-    assert "mmff94s, dpm, 50 steps, 40 molecules: energy gain 4.44 kcal/mol\n" in text
-    assert "dpm, 50 steps, 40 molecules" in run("info", "checkpoints/mine").stdout
+    assert "edm, dpm, 50 steps, 40 structures: atom stability 50.0 %, molecule stability -, validity 50.0 %" in text
+    assert "mmff94s, dpm, 50 steps, 40 structures: energy gain 4.44 kcal/mol\n" in text
+    of = "given the compositions of mp20:test, 20 samples each"
+    assert f"match, dpm, 50 steps, 40 structures, {of}: match rate 50.0 %\n" in text
+    assert "dpm, 50 steps, 40 structures" in run("info", "checkpoints/mine").stdout
     assert "runs/broken  not usable" in text
     found = json.loads(run("models", "--json").stdout)["checkpoints"]
     assert [one["path"] for one in found] == ["checkpoints/mine", "runs/broken", "runs/two"]

@@ -5,7 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from molgen.checkpoint import Checkpoint
 from molgen.cli.app import app
+from tests.sampling.crystals import stand_in_checkpoint
 from tests.test_publish import make_run
 
 
@@ -66,3 +68,63 @@ def test_refusals(folder, tmp_path):
     refused = run("publish", folder, "--scores", score)
     assert refused.exit_code == 3
     assert "given formula" in refused.stderr
+
+
+@pytest.fixture
+def crystals(tmp_path, monkeypatch):
+    """A published model of crystals, whose training set is nowhere."""
+    made = stand_in_checkpoint(monkeypatch, tmp_path)
+    checkpoint = Checkpoint.load(made)
+    checkpoint.recipe["data"]["name"] = "nowhere"
+    facts = ("training_structures", "precision", "molgen", "git_commit", "torch", "hardware", "training_seconds")
+    checkpoint.provenance |= {"dataset": "nowhere"} | dict.fromkeys(facts, 0) | {"commands": ["molgen train tiny"]}
+    checkpoint.save(made)
+    done = run("publish", made, tmp_path / "crystals")
+    assert done.exit_code == 0, done.stderr
+    return tmp_path / "crystals"
+
+
+def score(out, name, *arguments):
+    done = run("score", out, *arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    path = out.with_name(f"{name}.json")
+    path.write_text(done.stdout)
+    return path
+
+
+def test_crystals_need_no_hashes(crystals):
+    assert sorted(path.name for path in crystals.iterdir()) == ["CARD.md", "model.safetensors"]
+    card = (crystals / "CARD.md").read_text()
+    assert "Not scored." in card
+    assert "novelty" not in card
+    assert "| command | `molgen train tiny` |" in card
+
+
+def test_generated_and_predicted_crystals(crystals, tmp_path):
+    free, known, predicted = (tmp_path / f"{name}.extxyz" for name in ("free", "known", "predicted"))
+    assert run("sample", crystals, "-n", 8, "-o", free).exit_code == 0
+    assert run("sample", crystals, "-n", 6, "--seed", 1, "-o", known).exit_code == 0
+    assert run("sample", crystals, "--targets", known, "-k", 2, "-o", predicted).exit_code == 0
+    scores = [score(free, "a", "--protocol", "cdvae-2021,strict,symmetry")]
+    scores += [score(free, "b", "--protocol", "novelty", "--reference", known)]
+    scores += [score(predicted, "c", "--protocol", "match,strict", "--targets", known)]
+    done = run("publish", crystals, *(word for path in scores for word in ("--scores", path)))
+    assert done.exit_code == 0, done.stderr
+    card = (crystals / "CARD.md").read_text()
+    assert "`novelty`" in card
+    assert "novelty against known.extxyz" in card
+    assert card.count("given the compositions of known.extxyz, 2 samples each") == 2
+    lines = run("info", crystals).stdout.splitlines()
+    assert any("match, none, 2 steps, 12 structures, given the compositions of known.extxyz" in line for line in lines)
+    other = score(predicted, "d", "--protocol", "match", "--targets", free)
+    refused = run("publish", crystals, "--scores", other)
+    assert refused.exit_code == 3
+    assert "scored against free.extxyz" in refused.stderr
+
+
+def test_a_chemical_system_is_no_score_of_the_model(crystals, tmp_path):
+    out = tmp_path / "given.extxyz"
+    assert run("sample", crystals, "-n", 3, "--chemical-system", "Li-O", "-o", out).exit_code == 0
+    refused = run("publish", crystals, "--scores", score(out, "a", "--protocol", "strict"))
+    assert refused.exit_code == 3
+    assert "given chemical system" in refused.stderr
