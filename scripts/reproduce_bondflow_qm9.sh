@@ -44,4 +44,4 @@ score strain mmff94s,posebusters
 scores=()
 for file in "$results"/*.score.json; do scores+=(--scores "$file"); done
 $molgen publish "$published" "${scores[@]}"
-.venv/bin/python scripts/bondflow_tables.py --run "$first" "$run"
+.venv/bin/python scripts/fill_tables.py --run "$first" "$run"

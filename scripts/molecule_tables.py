@@ -1,64 +1,27 @@
-"""Fills the tables on BondFlow in README.md and docs/results.md and draws its two figures, so that no number is typed.
-
-Scores come from the published checkpoints, which carry them; the learning curve and the distributions from
-docs/data/*.csv, which ``--run`` makes from a run folder; published rows from docs/data/published_qm9.csv.
-
-    python scripts/bondflow_tables.py --run runs/bondflow_qm9 runs/bondflow_qm9_fine    # after publishing
-    python scripts/bondflow_tables.py --check                    # exit 1 where a table is not what the data say
-"""
+"""Tables and figures of the models of molecules, for fill_tables.py."""
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
-import re
-import sys
 from pathlib import Path
 from typing import Any
 
-from molgen.card import METRICS, cell, sampler, score_tables
+from table_parts import ROOT, checkpoints, markdown, read_csv, scores, size, write_csv
+
+from molgen.card import METRICS, cell, sampler, score_tables, title
 from molgen.checkpoint import Checkpoint
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT / "docs" / "data"
-DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
 MODELS = ("bondflow_qm9", "edm_qm9")
-BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n)(.*?)(<!-- end -->)", re.S)
 STABILITY = "molecule_stability"
 
 
-def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    runs = "Run folders with metrics.csv, in the order of training; the last has results/steps_*.score.json."
-    arguments.add_argument("--run", type=Path, nargs="+", help=runs)
-    arguments.add_argument("--results", default="results", help="Folder in it with the scores, for the distributions.")
-    arguments.add_argument("--check", action="store_true", help="Write nothing; exit 1 where something would change.")
-    given = arguments.parse_args()
-    if given.run is not None:
-        collect_learning(given.run)
-        collect_distributions(given.run[-1] / given.results)
-    tables = all_tables()
-    stale = []
-    for path in DOCUMENTS:
-        text = path.read_text(encoding="utf-8")
-        filled = BLOCK.sub(lambda found: found[1] + "\n".join(tables[found[2]]).strip() + "\n" + found[4], text)
-        if filled != text:
-            stale.append(path.name)
-            if not given.check:
-                path.write_text(filled, encoding="utf-8")
-    print("changed:" if stale else "up to date", *stale)
-    if not given.check:
-        draw_learning(ROOT / "docs" / "bondflow_learning.svg")
-        draw_steps(ROOT / "docs" / "bondflow_steps.svg")
-    return int(given.check and bool(stale))
-
-
-def all_tables() -> dict[str, list[str]]:
+def tables() -> dict[str, list[str]]:
     """Markdown lines of every table by its name."""
-    model, rows = published("bondflow_qm9")
+    published = checkpoints(MODELS)
+    model, rows = scores(published["bondflow_qm9"])
     return {
-        "models": models_table(),
+        "models": models_table(published),
         "bondflow-scores": score_tables(rows, model),
         "bondflow-edm": beside_published("edm", rows, model),
         "bondflow-explicit-legacy": beside_published("explicit-legacy", rows, model),
@@ -67,37 +30,47 @@ def all_tables() -> dict[str, list[str]]:
     }
 
 
-def published(name: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Settings and scores of a published checkpoint."""
-    checkpoint = Checkpoint.load(ROOT / "checkpoints" / name)
-    return checkpoint.recipe["model"], checkpoint.provenance["scores"]
+def collect(runs: list[Path], results: Path) -> None:
+    """Make docs/data/bondflow_*.csv from run folders, in the order of training, and a folder of scores."""
+    collect_learning(runs)
+    collect_distributions(results)
 
 
-def models_table() -> list[str]:
+def draw() -> None:
+    """Draw both figures."""
+    draw_learning(ROOT / "docs" / "bondflow_learning.svg")
+    draw_steps(ROOT / "docs" / "bondflow_steps.svg")
+
+
+def models_table(published: dict[str, Checkpoint]) -> list[str]:
     """Every shipped model and sampler on one line, then what the literature has by the same protocol."""
     shown = [("edm", "atom_stability"), ("edm", STABILITY), ("edm", "validity")]
     shown += [("explicit", STABILITY), ("explicit", "validity")]
     titles = ["checkpoint", "size", "sampler", "steps", "structures", "s/structure"]
-    titles += [f"`{protocol}` {metric.replace('_', ' ')}" for protocol, metric in shown]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
-    for name in MODELS:
-        checkpoint = Checkpoint.load(ROOT / "checkpoints" / name)
-        size = f"{sum(w.numel() for w in checkpoint.weights.values()) / 1e6:.1f} M"
-        model, ways = checkpoint.recipe["model"], {}
-        for row in checkpoint.provenance["scores"]:
+    titles += [f"`{protocol}` {title(metric)}" for protocol, metric in shown]
+    lines = []
+    for name, checkpoint in published.items():
+        model, rows = scores(checkpoint)
+        ways: dict[tuple[str, int, int], dict[str, Any]] = {}
+        for row in rows:
             if row["protocol"] in ("edm", "explicit"):
-                key = (sampler(row, model), row["steps"], row["n"])
-                ways.setdefault(key, {})[row["protocol"]] = row
+                ways.setdefault((sampler(row, model), row["steps"], row["n"]), {})[row["protocol"]] = row
         for (solver, steps, count), by_protocol in sorted(ways.items(), key=lambda item: -item[0][1]):
             row = next(iter(by_protocol.values()))
-            cells = [f"`{name}`", size, solver, str(steps), f"{count:,}", f"{row['seconds_per_molecule']:.2g}"]
-            cells += [cell(by_protocol.get(p, {}), metric, interval=False) for p, metric in shown]
-            lines.append("| " + " | ".join(cells) + " |")
+            cells = [
+                f"`{name}`",
+                size(checkpoint),
+                solver,
+                str(steps),
+                f"{count:,}",
+                f"{row['seconds_per_molecule']:.2g}",
+            ]
+            lines.append([*cells, *(cell(by_protocol.get(p, {}), metric, interval=False) for p, metric in shown)])
     for row in read_csv("published_qm9"):
         if row["protocol"] == "edm" and row["model"] in ("EDM", "GeoLDM", "EquiFM", "MolTD"):
-            cells = [f"*{row['model']}, published*", "-", "-", row["steps"], "-", "-"]
-            lines.append("| " + " | ".join([*cells, *(row[metric] or "-" for _, metric in shown[:3]), "-", "-"]) + " |")
-    return lines
+            cells = [f"*{row['model']}, published*", "", "", row["steps"], "", ""]
+            lines.append([*cells, *(row[metric] for _, metric in shown[:3]), "", ""])
+    return markdown(titles, lines)
 
 
 def beside_published(protocol: str, rows: list[dict[str, Any]], model: dict[str, Any]) -> list[str]:
@@ -107,11 +80,10 @@ def beside_published(protocol: str, rows: list[dict[str, Any]], model: dict[str,
     shown = [m for m in METRICS if any(row.get(m) for row in theirs)]
     lines = [(row["steps"], [f"**BondFlow**, {sampler(row, model)}", str(row["steps"]),
                              *(cell(row, m) for m in shown), "measured here"]) for row in ours]  # fmt: skip
-    lines += [(int(row["steps"] or 10**9), [row["model"], row["steps"] or "-", *(row[m] or "-" for m in shown),
-                                            row["source"]]) for row in theirs]  # fmt: skip
-    titles = ["model", "steps", *(metric.replace("_", " ") for metric in shown), "source"]
+    lines += [(int(row["steps"] or 10**9), [row["model"], row["steps"], *(row[m] for m in shown), row["source"]])
+              for row in theirs]  # fmt: skip
     ordered = [cells for _, cells in sorted(lines, key=lambda line: line[0])]
-    return ["| " + " | ".join(cells) + " |" for cells in [titles, ["---"] * len(titles), *ordered]]
+    return markdown(["model", "steps", *map(title, shown), "source"], ordered)
 
 
 def collect_learning(runs: list[Path]) -> None:
@@ -138,12 +110,12 @@ def learning_table() -> list[str]:
     titles = ["steps", "molecules seen", "hours", "validation loss", "`explicit` molecule stability", "validity",
               "`edm` molecule stability", "validity"]  # fmt: skip
     names = ("explicit_molecule_stability", "explicit_validity", "molecule_stability", "validity")
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    lines = []
     for row in read_csv("bondflow_learning"):
         cells = [f"{int(row['steps']):,}", f"{int(row['molecules_seen']):,}", f"{float(row['hours']):.2f}"]
         cells += [f"{float(row['valid_loss']):.4f}", *(f"{100 * float(row['sample_' + name]):.1f}" for name in names)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
+        lines.append(cells)
+    return markdown(titles, lines)
 
 
 def collect_distributions(results: Path) -> None:
@@ -166,15 +138,15 @@ def distribution_table() -> list[str]:
     rows = read_csv("bondflow_distributions")
     steps = sorted({int(row["steps"]) for row in rows})
     titles = ["distance", *(f"{k} steps" for k in steps), "floor", "jittered"]
-    lines = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    lines = []
     for name in dict.fromkeys(row["name"] for row in rows):
         own = {int(row["steps"]): row for row in rows if row["name"] == name}
         last = own[max(own)]
         kind = last["unit"] if last["distance"] == "wasserstein" else "Jensen-Shannon"
         values = [*(own[k]["value"] for k in steps), last["floor"], last["control"]]
         label = f"{last['label']}{', ' + kind if kind else ''}"
-        lines.append(f"| {label} | " + " | ".join(f"{float(value):.2g}" for value in values) + " |")
-    return lines
+        lines.append([label, *(f"{float(value):.2g}" for value in values)])
+    return markdown(titles, lines)
 
 
 def draw_learning(path: Path) -> None:
@@ -202,7 +174,7 @@ def draw_steps(path: Path) -> None:
     """Unstable molecules against sampler steps, ours with intervals beside the published points of each protocol."""
     import matplotlib.pyplot as plt
 
-    _, rows = published("bondflow_qm9")
+    _, rows = scores(checkpoints(["bondflow_qm9"])["bondflow_qm9"])
     figure, panels = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
     for axes, protocol in zip(panels, ("edm", "explicit-legacy"), strict=True):
         ours = sorted((row for row in rows if row["protocol"] == protocol), key=lambda row: row["steps"])
@@ -246,17 +218,3 @@ def save(figure: Any, path: Path) -> None:
     plt.rcParams["svg.hashsalt"] = "molgen"
     figure.savefig(path, metadata={"Date": None})
     print(f"drawn: {path.relative_to(ROOT)}")
-
-
-def read_csv(name: str) -> list[dict[str, str]]:
-    with (DATA / f"{name}.csv").open(encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def write_csv(name: str, titles: list[str], rows: list[list[Any]]) -> None:
-    with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([titles, *rows])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
