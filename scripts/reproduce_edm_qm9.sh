@@ -22,5 +22,4 @@ for steps in 250 1000; do sample ancestral "$steps" 1; done
 $molgen likelihood "$run" --data qm9:test --repeats 3 --json >"$run/results/likelihood.json"
 scores=()
 for file in "$run"/results/*.score.json; do scores+=(--scores "$file"); done
-$molgen publish "$run" checkpoints/edm_qm9 "${scores[@]}" --likelihood "$run/results/likelihood.json" \
-  --command "$train" --overwrite
+$molgen publish "$run" checkpoints/edm_qm9 "${scores[@]}" --likelihood "$run/results/likelihood.json" --overwrite
