@@ -1,21 +1,33 @@
-# `make run` does the main job on what ships in the repository; `make test` runs every test. Both make .venv first.
+# `make run` does the main job on what ships in the repository, molecules and crystals; `make test` runs every test.
+# Both make .venv first.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 N ?= 200
+CRYSTALS ?= 50
 MODEL ?= bondflow_qm9
 SAMPLER_edm_qm9 := --steps 100 --solver dpm_sde --spacing 2
 
-.PHONY: run test lint env clean
+.PHONY: run molecules crystals test lint env clean
+
+run: molecules crystals
 
 # Samples the shipped BondFlow, writes an SDF file, scores it against the molecules it was trained on, prints the tables
-# and writes a report to open in a browser. `make run MODEL=edm_qm9` does the same with the shipped EDM.
-run: env
+# and writes a report to open in a browser. `make molecules MODEL=edm_qm9` does the same with the shipped EDM.
+molecules: env
 	$(BIN)/molgen sample checkpoints/$(MODEL) -n $(N) -o out/$(MODEL).sdf --overwrite $(SAMPLER_$(MODEL))
 	$(BIN)/molgen score out/$(MODEL).sdf --protocol edm,explicit,xyz2mol,mmff94s --reference checkpoints/$(MODEL) --out out/$(MODEL)_rows.csv --overwrite
 	$(BIN)/molgen report out/$(MODEL)_rows.csv -o out/$(MODEL)_report.html --overwrite
+
+# New crystals from the shipped CrystalFlow with their scores and a report; then structures of a given composition, which
+# begin as prototypes that the repository carries.
+crystals: env
+	$(BIN)/molgen sample checkpoints/crystalflow_mp20 -n $(CRYSTALS) -o out/crystals.extxyz --overwrite
+	$(BIN)/molgen score out/crystals.extxyz --protocol cdvae-2021,strict,symmetry --out out/crystals_rows.csv --overwrite
+	$(BIN)/molgen report out/crystals_rows.csv -o out/crystals_report.html --overwrite
+	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula SrTiO3 --templates embedded-crystals -n 4 --symmetrise 0.1 -o out/SrTiO3.cif --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

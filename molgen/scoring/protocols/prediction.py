@@ -69,8 +69,8 @@ class Match(CrystalProtocol):
     )
     failed: ClassVar[Row] = {"valid": False, "matched": False}
     notes: ClassVar[tuple[str, ...]] = (
-        "published rates on MP-20 are match_rate_filtered or match_rate_both_valid, for 20 samples "
-        "match_rate_any_filtered; the filter alone caps them at about 0.9",
+        "most published rates on MP-20 are match_rate_filtered or match_rate_both_valid, for 20 samples "
+        "match_rate_any_filtered, which the filter alone caps at about 0.9; CrystalFlow's are not filtered",
         "StructureMatcher scales both crystals to one volume and takes mirror images for the same",
     )
 
