@@ -21,13 +21,13 @@ molecules: env
 	$(BIN)/molgen score out/$(MODEL).sdf --protocol edm,explicit,xyz2mol,mmff94s --reference checkpoints/$(MODEL) --out out/$(MODEL)_rows.csv --overwrite
 	$(BIN)/molgen report out/$(MODEL)_rows.csv -o out/$(MODEL)_report.html --overwrite
 
-# New crystals from the shipped CrystalFlow with their scores and a report; then structures of a given composition, which
-# begin as prototypes that the repository carries.
+# New crystals from the shipped CrystalFlow with their scores and a report; then two structures of a given composition,
+# which begin as known compounds that the repository carries, with other elements.
 crystals: env
 	$(BIN)/molgen sample checkpoints/crystalflow_mp20 -n $(CRYSTALS) -o out/crystals.extxyz --overwrite
 	$(BIN)/molgen score out/crystals.extxyz --protocol cdvae-2021,strict,symmetry --out out/crystals_rows.csv --overwrite
 	$(BIN)/molgen report out/crystals_rows.csv -o out/crystals_report.html --overwrite
-	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula SrTiO3 --templates embedded-crystals -n 4 --symmetrise 0.1 -o out/SrTiO3.cif --overwrite
+	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula Cs2AgBiBr6 --templates embedded-crystals -n 2 --symmetrise 0.1 -o out/Cs2AgBiBr6.cif --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

@@ -162,7 +162,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         "sample_spacing": (0.1, 10),
         **dict.fromkeys(("sample_position_noise", "sample_category_noise", "sample_temperature"), (0, _MANY)),
         "sample_annealing": (0, _MANY),
-        "sample_template_time": (0, 1),
+        "sample_template_time": (1e-3, 1),
         "sample_refinement": (0, 1),
         "sample_refinement_time": (1e-3, 1),
         "time_power": (0.1, 10),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from molgen import io
-from molgen.datasets.find import open_structures
+from molgen.datasets.find import open_structures, with_split
 from molgen.sampling.prototypes import Prototypes
 from molgen.scoring.controls import CONTROLS, SEED
 from molgen.structure import Structure
@@ -34,7 +34,7 @@ def moved(crystals: list[Structure]) -> list[Structure]:
 
 def substituted(crystals: list[Structure], known: str) -> list[Structure]:
     """What known crystals predict for the compositions, where they do."""
-    prototypes = Prototypes(open_structures(known))
+    prototypes = Prototypes(open_structures(with_split(known, "train")))
     predictions = ((crystal.name, prototypes.template(crystal.numbers.tolist())) for crystal in crystals)
     return [found.replace(name=name) for name, found in predictions if found is not None]
 

@@ -12,7 +12,7 @@ from table_parts import ROOT, checkpoints, markdown, read_csv, scores, size, wri
 from molgen.card import METRICS, cell, sampler, score_tables, title
 from molgen.checkpoint import Checkpoint
 
-MODELS = ("bondflow_qm9", "edm_qm9")
+MODELS = ("bondflow_qm9", "eqgat_qm9", "edm_qm9")
 STABILITY = "molecule_stability"
 
 

@@ -34,6 +34,7 @@ class Asked:
             typer.BadParameter: Options exclude each other, or the model cannot do it (exit code 2).
             MolgenError: An option's value or a file cannot be used.
         """
+        from molgen.datasets.find import with_split
         from molgen.sampling.conditions import Request, refusal
         from molgen.sampling.formula import parse_units
         from molgen.sampling.sizes import parse_atoms
@@ -59,8 +60,8 @@ class Asked:
             targets=None if self.targets is None else _read_crystals(self.targets),
             per_target=self.per_target or 1,
             targets_source=self.targets or "",
-            templates=None if self.templates is None else _read_crystals(_training_part(self.templates)),
-            templates_source="" if self.templates is None else _training_part(self.templates),
+            templates=None if self.templates is None else _read_templates(self.templates),
+            templates_source="" if self.templates is None else with_split(self.templates, "train"),
             fragment=None if self.fragment is None else _read_fragment(self.fragment, self.fragment_atoms),
             atoms=None if self.atoms is None else parse_atoms(self.atoms),
         )
@@ -79,11 +80,21 @@ def _read_fragment(path: Path, atoms: str | None) -> Structure:
     return read_fragment(path, None if atoms is None else parse_indices(atoms))
 
 
-def _training_part(spec: str) -> str:
-    """``mp20`` -> ``mp20:train``, as its other parts are what predictions are compared with; files as they are."""
-    from molgen.datasets.find import is_dataset_name
+def _read_templates(spec: str) -> list[Structure]:
+    """Reduced crystals of a file, or of a data set's train split: its others are what predictions are compared with."""
+    from molgen.chemistry.unit_cell import canonical_cell
+    from molgen.datasets.find import with_split
+    from molgen.errors import InputError
 
-    return f"{spec}:train" if is_dataset_name(spec) else spec
+    reduced, lost = [], 0
+    for structure in _read_crystals(with_split(spec, "train")):
+        try:
+            reduced.append(canonical_cell(structure))
+        except InputError:
+            lost += 1
+    if lost:
+        typer.echo(f"note: {lost:,} of {spec} are no crystals, or have flat cells, and are no templates", err=True)
+    return reduced
 
 
 def _read_crystals(spec: str) -> list[Structure]:

@@ -121,6 +121,12 @@ def open_structures(spec: str | Path, on_error: Callable[[int, str], None] | Non
     return open_dataset(name).structures(split)
 
 
+def with_split(spec: str, split: str) -> str:
+    """``mp20`` -> ``mp20:train``, for a data set by name or folder without a split; anything else as it is."""
+    is_packed = is_dataset_name(spec) or os.path.isfile(Path(spec) / "meta.json")
+    return f"{spec}:{split}" if is_packed and split_spec(spec)[1] is None else spec
+
+
 def is_folder_of_files(path: Path) -> bool:
     """Whether a path is a folder that is no packed data set, so that its files are meant."""
     return os.path.isdir(path) and not os.path.isfile(path / "meta.json")

@@ -93,10 +93,10 @@ def start(
 
 def _noised(model: CrystalFlow, template: Crystal, drawn: CellState, t: Tensor) -> CellState:
     """Templates with the noise of their times; where t = 1 they play no part."""
-    mask, elements = drawn.mask, drawn.elements
-    paired = assign_on_torus(drawn.fractional, template.fractional, mask, elements)
-    still = torch.zeros_like(paired)
-    fractional, _ = model.torus.corrupt(template.fractional, paired, t, still, mask)
+    mask, noise = drawn.mask, drawn.fractional
+    if model.config.alignment:
+        noise = assign_on_torus(noise, template.fractional, mask, drawn.elements)
+    fractional, _ = model.torus.corrupt(template.fractional, noise, t, torch.zeros_like(noise), mask)
     cell = model.lattices.standardise(symmetric_log(template.lattice), mask.sum(1))
     return drawn.replace(
         fractional=torch.where((t < 1)[:, None, None], fractional, drawn.fractional) * mask.unsqueeze(-1),
@@ -120,8 +120,8 @@ def solve(
     told, flowing = told_times(times, model.config.sample_refinement_time)
     for k in range(1, len(times)):
         # Steps that refine are told times of their own, however the crystal began.
-        t = told[k - 1] * state.began if k <= flowing else told[k - 1].expand(len(mask))
-        s = times[k] * state.began
+        t = told[k - 1 : k] * state.began if k <= flowing else told[k - 1 : k].expand(len(mask))
+        s = times[k : k + 1] * state.began
         prediction = model.predict(state.crystal, t, state.known, state.before)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)

@@ -1,8 +1,7 @@
 """Known crystals as templates: of the same stoichiometry, with the elements exchanged for those that are wanted.
 
-Prediction by substitution needs no model, and is a baseline that a model of crystals should beat: on its own it finds
-more of MP-20's test part than most published models (docs/results.md). Elements are compared on Pettifor's scale, as in
-Glawe et al. 2016 (New J. Phys. 18, 093011).
+Prediction by substitution needs no model, and is a baseline that a model of crystals should beat (docs/results.md).
+Elements are compared on the scale of Pettifor (J. Phys. C 1986, 19, 285).
 """
 
 from __future__ import annotations
@@ -15,10 +14,13 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.datasets.labels import distinct_labels
 from molgen.elements import COVALENT_RADII, MENDELEEV_NUMBERS
 from molgen.errors import InputError
 from molgen.structure import Structure
 
+KEPT = 1000
+"""Compositions whose templates are kept once found."""
 SAME = 0.08
 """Largest difference of any distance, over the cube root of the volume per atom, between copies of one prototype."""
 
@@ -27,14 +29,17 @@ class Prototypes:
     """Known crystals by their stoichiometry and number of atoms.
 
     Args:
-        known: Structures; those without a lattice, or with elements beyond curium, are passed over.
+        known: Structures in reduced cells, as a model sees them in training (:func:`molgen.canonical_cell`); those
+            without a lattice, or with elements beyond curium, are passed over.
 
     Raises:
         InputError: There is no crystal among them.
     """
 
     def __init__(self, known: Iterable[Structure]) -> None:
-        self.crystals = [s for s in known if s.lattice is not None and COVALENT_RADII.keys() >= set(s.numbers.tolist())]
+        crystals = [s for s in known if s.lattice is not None and COVALENT_RADII.keys() >= set(s.numbers.tolist())]
+        names = distinct_labels([crystal.name for crystal in crystals])
+        self.crystals = [crystal.replace(name=name) for crystal, name in zip(crystals, names, strict=True)]
         if not self.crystals:
             raise InputError("no crystal that could be a template")
         rows: dict[tuple[int, ...], list[int]] = defaultdict(list)
@@ -54,7 +59,8 @@ class Prototypes:
         """Of the known crystals, in hexadecimal."""
         digest = hashlib.sha256()
         for crystal in self.crystals:
-            digest.update(crystal.numbers.tobytes() + crystal.positions.tobytes())
+            digest.update(repr((crystal.name, crystal.numbers.tolist())).encode())
+            digest.update(crystal.positions.tobytes() + np.asarray(crystal.lattice).tobytes())
         return digest.hexdigest()
 
     def template(self, numbers: Sequence[int], rank: int = 0) -> Structure | None:
@@ -62,7 +68,8 @@ class Prototypes:
 
         Elements that occur equally often pair up along Pettifor's scale, which makes the sum of differences least;
         known crystals come by the mean difference per atom, and among equals as they were given. Volumes are scaled
-        with the cubed covalent radii. The name is the known crystal's.
+        with the cubed covalent radii. The name is the known crystal's, or its place where names are not distinct
+        (:func:`molgen.datasets.labels.distinct_labels`).
 
         Args:
             numbers: Atomic numbers of one cell; the template has its atoms in this order.
@@ -72,13 +79,15 @@ class Prototypes:
             None where there are not so many.
         """
         key = tuple(numbers)
+        while len(self._found) > KEPT and key not in self._found:
+            self._found.pop(next(iter(self._found)))
         found, further = self._found.setdefault(key, ([], self._different(np.array(key))))
         found += islice(further, max(0, rank + 1 - len(found)))
         return found[rank] if rank < len(found) else None
 
     def _different(self, numbers: NDArray[np.int64]) -> Iterator[Structure]:
         wanted, counts = _ordered(numbers)
-        if counts not in self._rows or not MENDELEEV_NUMBERS.keys() >= set(wanted):
+        if counts not in self._rows or not COVALENT_RADII.keys() >= set(wanted):
             return
         place = [MENDELEEV_NUMBERS[z] for z in wanted]
         differences = np.abs(self._scales[counts] - place) @ np.array(counts)

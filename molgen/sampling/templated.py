@@ -20,7 +20,7 @@ from molgen.sampling.sizes import Plan
 from molgen.structure import Structure
 
 TEMPLATE = "template"
-"""Property of a crystal: name of the known crystal that it began as; empty where none has the stoichiometry."""
+"""Property of a crystal: name of the known crystal that it began as; empty where it began as noise."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,10 @@ class Templated:
         without = sum(self.prototypes.template(numbers) is None for numbers in wanted)
         remarks = self.compositions.notes(data)
         if without:
-            remarks.append(f"{without:,} of {len(wanted):,} compositions have no template and begin as noise")
+            remarks.append(
+                f"{without:,} of {len(wanted):,} compositions have no template, a known crystal with as many atoms of "
+                "each kind in its cell, and begin as noise"
+            )
         return remarks
 
     def plan(self, data: DataSummary, n: int, seed: int, atoms: tuple[int, int] | None = None) -> Plan:

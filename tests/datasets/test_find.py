@@ -85,3 +85,15 @@ def test_bad_records_of_a_file_reach_the_callback(home, water, tmp_path):
     assert len(list(find.open_structures(path, lambda record, reason: seen.append((record, reason))))) == 1
     assert seen[0][0] == 1
     assert "unknown element" in seen[0][1]
+
+
+def test_a_split_is_added_to_data_sets_without_one(home, monkeypatch):
+    """By name or folder; files and what names a split stay as they are."""
+    name = next(home.iterdir()).name
+    for spec in (name, str(home / name)):
+        assert find.with_split(spec, "train") == f"{spec}:train"
+        assert find.with_split(f"{spec}:test", "train") == f"{spec}:test"
+    monkeypatch.chdir(home.parent)
+    relative = f"{home.name}/{name}"
+    assert find.with_split(relative, "train") == f"{relative}:train"
+    assert find.with_split("some.cif", "train") == "some.cif"

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,7 @@ def run(command, folder):
 
 
 def test_readme_has_tested_blocks():
-    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash", "bash"]
+    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash", "bash", "bash"]
 
 
 def test_start(folder):
@@ -72,13 +73,25 @@ def test_python_block(folder):
 def test_crystals(folder):
     outputs = run_lines(BLOCKS[4][1], folder)
     assert all(f"protocol {name}" in outputs["score"] for name in ("cdvae-2021", "strict", "symmetry"))
+    assert len(list(molgen.read(folder / "crystals.cif"))) == 20
+    assert [crystal.properties["formula"] for crystal in molgen.read(folder / "halide.cif")] == ["Cs2AgBiBr6"] * 2
+    for crystal in molgen.read(folder / "oxides.extxyz"):
+        assert set(crystal.numbers.tolist()) == {3, 8, 25}
+        assert 4 <= len(crystal) <= 12
+    assert len(list((folder / "cifs").iterdir())) == 4
+    with zipfile.ZipFile(folder / "oxides.poscar.zip") as archive:
+        assert len(archive.namelist()) == 5
+
+
+def test_training_on_crystals(folder):
+    run_lines(BLOCKS[5][1], folder)
     made = list(molgen.read(folder / "SrTiO3.cif"))
     assert sorted(len(crystal) for crystal in made) == [5, 5, 10, 10]
     assert all(set(crystal.numbers.tolist()) == {8, 22, 38} for crystal in made)
 
 
 def test_scoring_with_every_kind_of_protocol(folder):
-    outputs = run_lines(BLOCKS[5][1], folder)
+    outputs = run_lines(BLOCKS[6][1], folder)
     assert "distances from the reference" in outputs["score"]
     assert (folder / "report.html").stat().st_size > 100_000
     assert (folder / "relaxed.sdf").read_text().count("$$$$") == 20

@@ -10,7 +10,7 @@ from molgen.checkpoint import Checkpoint
 from molgen.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2] / "checkpoints"
-DATASETS = {"edm_qm9": "qm9", "bondflow_qm9": "qm9-bonds"}
+DATASETS = {"edm_qm9": "qm9", "eqgat_qm9": "qm9-bonds", "bondflow_qm9": "qm9-bonds", "crystalflow_mp20": "mp20"}
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -27,7 +27,10 @@ def test_metadata_is_complete(name):
     assert facts["dataset_fingerprint"][:16] in card
 
 
-@pytest.mark.parametrize(("name", "limit"), [("edm_qm9", 6_000_000), ("bondflow_qm9", 16_000_000)])
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("edm_qm9", 6_000_000), ("eqgat_qm9", 6_000_000), ("bondflow_qm9", 16_000_000), ("crystalflow_mp20", 16_000_000)],
+)
 def test_weights_are_small(name, limit):
     assert sum(path.stat().st_size for path in (ROOT / name).iterdir()) < limit
 
@@ -59,3 +62,17 @@ def test_samples_score_like_the_card(name, protocols, tmp_path):
         # 64 molecules hold about 1,150 atoms: five points are several standard errors of their share.
         assert abs(metrics["atom_stability"]["value"] - card["atom_stability"]["value"]) < 0.05
         assert metrics["novelty"]["denominator"] > 0
+
+
+def test_crystals_score_like_the_card(tmp_path):
+    rows = Checkpoint.load(ROOT / "crystalflow_mp20").provenance["scores"]
+    (card,) = [row for row in rows if row["protocol"] == "strict" and row["n"] == 10_000]
+    out = tmp_path / "crystals.extxyz"
+    arguments = ["sample", str(ROOT / "crystalflow_mp20"), "-n", "64", "--seed", "1", "-o", str(out)]
+    result = CliRunner().invoke(app, [*arguments, "--steps", str(card["steps"])])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["score", str(out), "--protocol", "cdvae-2021,strict,symmetry", "--json"])
+    metrics = {name: one["metrics"] for name, one in json.loads(result.stdout)["protocols"].items()}
+    # Of 64 crystals the share has a standard error of four points or less.
+    assert abs(metrics["strict"]["validity"]["value"] - card["validity"]["value"]) < 0.16
+    assert metrics["cdvae-2021"]["composition_validity"]["value"] > 0.6

@@ -9,6 +9,7 @@ from pymatgen.core import Element
 from molgen.chemistry.crystal_matching import PREDICTION, CrystalMatcher
 from molgen.elements import MENDELEEV_NUMBERS, NUMBERS
 from molgen.errors import InputError
+from molgen.sampling import prototypes
 from molgen.sampling.prototypes import Prototypes
 from molgen.structure import Structure
 from tests.scoring.crystals import caesium_chloride, perovskite, quartz, rock_salt
@@ -67,6 +68,29 @@ def test_ranks_pass_over_copies_of_one_prototype():
 def test_the_scale_is_that_of_pymatgen():
     assert len(MENDELEEV_NUMBERS) == 103
     assert all(Element.from_Z(z).mendeleev_no == place for z, place in MENDELEEV_NUMBERS.items())
+
+
+def test_elements_beyond_curium_have_none():
+    assert Prototypes([rock_salt()]).template(numbers("Na Bk")) is None
+
+
+def test_the_digest_is_of_everything_that_matters():
+    digests = {Prototypes([known]).sha256() for known in (rock_salt(), rock_salt(5.0), rock_salt(name="x"))}
+    assert len(digests) == 3
+    stretched = rock_salt().replace(lattice=2 * rock_salt().lattice)
+    assert Prototypes([stretched]).sha256() not in digests
+
+
+def test_names_that_are_not_distinct_become_places():
+    known = Prototypes([rock_salt(name=""), caesium_chloride(name="")])
+    assert {known.template(numbers("Na Cl"), rank).name for rank in (0, 1)} == {"#0", "#1"}
+
+
+def test_forgotten_templates_are_found_again(monkeypatch):
+    monkeypatch.setattr(prototypes, "KEPT", 1)
+    known = Prototypes([rock_salt(), caesium_chloride(), perovskite()])
+    wanted = [numbers("K Br"), numbers("Ba Ti O O O"), numbers("Na Br"), numbers("K Br")]
+    assert [known.template(one, 0).name for one in wanted] == ["NaCl", "SrTiO3", "NaCl", "NaCl"]
 
 
 def test_molecules_are_no_templates():
