@@ -60,8 +60,8 @@ def sample(
     --num-formula-units the structures are shared out among the numbers that fit the training set's cells. With
     --chemical-system those that lack an element are rejected, counted, and replaced. With --targets each structure
     says in property target whose composition it has, for the match scores. With --templates the k-th crystal of a
-    composition begins as the k-th best known crystal (of a data set's train split) with its elements exchanged, at
-    --set template_time=T, and takes its way from there; property template names it.
+    composition begins as the k-th best known crystal (of a data set's train split) with its elements exchanged, and is
+    refined, without noise; property template names it. A dozen steps are enough.
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.

@@ -70,7 +70,7 @@ class CrystalFlowConfig:
         sample_annealing: Growth of the coordinates' velocity towards the data.
         sample_position_noise: Bridge noise of the coordinates, in periods.
         sample_category_noise: Rate of jumps of elements back to the prior.
-        sample_template_time: Time at which crystals that begin as templates begin.
+        sample_template_time: Time that the network is told in the first step that refines a template.
         sample_temperature: Of the elements' probabilities.
     """
 
@@ -94,10 +94,10 @@ class CrystalFlowConfig:
     sample_spacing: float = 1.0
     sample_refinement: float = 0.0
     sample_refinement_time: float = 0.2
-    sample_annealing: float = 5.0
+    sample_annealing: float = 10.0
     sample_position_noise: float = 0.0
     sample_category_noise: float = 0.0
-    sample_template_time: float = 0.15
+    sample_template_time: float = 0.05
     sample_temperature: float = 1.0
 
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from molgen.geometry.lattice import symmetric_log
-from molgen.geometry.transport import assign_on_torus
 from molgen.models.crystal import Crystal
 from molgen.models.known import Known
 from molgen.processes.categorical_flow import tempered
@@ -50,13 +49,11 @@ class FlowingCrystal:
     Attributes:
         crystal: At that time.
         known: Whose elements are given, or restricted.
-        began: Time at which each began, shape ``(B,)``; the solver's times from 1 to 0 are shares of it.
         before: The last prediction, None at the beginning.
     """
 
     crystal: CellState
     known: Known
-    began: Tensor
     before: CrystalPrediction | None = None
 
 
@@ -72,7 +69,7 @@ def draw(model: CrystalFlow, mask: Tensor, noise: NoiseSource) -> CellState:
 def start(
     model: CrystalFlow, mask: Tensor, noise: NoiseSource, given: tuple[Crystal, Known] | None = None
 ) -> FlowingCrystal:
-    """Draw everything at t = 1, or crystals that are begun at ``sample_template_time``.
+    """Draw everything at t = 1, but for crystals that are begun already, which are taken as they are.
 
     Args:
         model: The model.
@@ -81,27 +78,16 @@ def start(
         given: Crystals and what of them is known; None for nothing.
     """
     crystal, known = draw(model, mask, noise), Known.nothing(mask)
-    began = torch.ones_like(crystal.cell[:, 0])
     if given is not None:
         known = given[1]
         crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
         if known.begun is not None:
-            began = began.masked_fill(known.begun, model.config.sample_template_time)
-            crystal = _noised(model, given[0], crystal, began)
-    return FlowingCrystal(crystal=crystal, known=known, began=began)
-
-
-def _noised(model: CrystalFlow, template: Crystal, drawn: CellState, t: Tensor) -> CellState:
-    """Templates with the noise of their times; where t = 1 they play no part."""
-    mask, noise = drawn.mask, drawn.fractional
-    if model.config.alignment:
-        noise = assign_on_torus(noise, template.fractional, mask, drawn.elements)
-    fractional, _ = model.torus.corrupt(template.fractional, noise, t, torch.zeros_like(noise), mask)
-    cell = model.lattices.standardise(symmetric_log(template.lattice), mask.sum(1))
-    return drawn.replace(
-        fractional=torch.where((t < 1)[:, None, None], fractional, drawn.fractional) * mask.unsqueeze(-1),
-        cell=model.lattice_flow.corrupt(cell, drawn.cell, t, torch.zeros_like(cell)),
-    )
+            cell = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
+            crystal = crystal.replace(
+                fractional=torch.where(known.begun[:, None, None], given[0].fractional, crystal.fractional),
+                cell=torch.where(known.begun.unsqueeze(1), cell, crystal.cell),
+            )
+    return FlowingCrystal(crystal=crystal, known=known)
 
 
 def solve(
@@ -115,13 +101,14 @@ def solve(
     """Predict, then draw everything at the next time; ``len(times) - 1`` network calls.
 
     Coordinates follow ``TorusFlow.step``, the cell the straight line, elements ``CategoricalFlow.step``. Steps that
-    begin at t = 0 refine, see ``molgen.solvers.refinement``.
+    begin at t = 0 refine, see ``molgen.solvers.refinement``; of crystals that are begun already, every step does.
     """
     told, flowing = told_times(times, model.config.sample_refinement_time)
+    refining, _ = told_times(torch.zeros_like(times), model.config.sample_template_time)
+    begun = torch.zeros_like(mask[:, 0]) if state.known.begun is None else state.known.begun
     for k in range(1, len(times)):
-        # Steps that refine are told times of their own, however the crystal began.
-        t = told[k - 1 : k] * state.began if k <= flowing else told[k - 1 : k].expand(len(mask))
-        s = times[k : k + 1] * state.began
+        t = torch.where(begun, refining[k - 1], told[k - 1])
+        s = times[k].expand(len(mask)).masked_fill(begun, 0.0)
         prediction = model.predict(state.crystal, t, state.known, state.before)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)

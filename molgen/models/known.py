@@ -21,7 +21,7 @@ class Known:
         elements: True where the element is given, shape ``(B, N)``; true wherever ``atoms`` is.
         allowed: True for classes that an element that is not given may take, shape ``(B, K)``; None for all of them.
         begun: True where coordinates and lattice are given to begin with, shape ``(B,)``; None for nowhere. They are
-            not kept: the structure takes its way from there.
+            not kept, but refined.
     """
 
     atoms: Tensor

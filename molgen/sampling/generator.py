@@ -86,8 +86,8 @@ class Generator:
             targets: Structures whose compositions are to be predicted; property ``target`` says which one it is
                 (:func:`molgen.datasets.labels.distinct_labels`).
             templates: Known crystals. The k-th crystal of a formula or target begins as the k-th best of them with its
-                elements exchanged (:class:`molgen.sampling.prototypes.Prototypes`), and as noise where there are not
-                so many; property ``template`` says which it was.
+                elements exchanged (:class:`molgen.sampling.prototypes.Prototypes`) and is refined. It begins as noise
+                where there are not so many; property ``template`` says which it was.
             fragment: Atoms, with bonds, that every molecule begins with and keeps where they are; the rest is grown.
                 ``molgen.read_fragment`` reads one from a file.
             options: The model's further settings of sampling, such as ``{"temperature": 0.9}``.

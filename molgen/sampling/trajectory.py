@@ -28,14 +28,15 @@ class Trajectory:
     def __init__(self, model: Any, times: Tensor, every: int) -> None:
         self.model, self.times, self.every = model, times.tolist(), every
         self._frames: dict[int, AtomBatch] = {}
-        self._began = [1.0] * MOLECULES
+        self._begun = [False] * MOLECULES
 
     def __call__(self, step: int, state: Any, mask: Tensor) -> None:
         if step % self.every and step != len(self.times) - 1:
             return
         self._frames[step] = self.model.snapshot(state, mask)[:MOLECULES]
-        if hasattr(state, "began"):  # those that begin as templates do so at an earlier time
-            self._began = state.began[:MOLECULES].tolist()
+        known = getattr(state, "known", None)
+        if known is not None and known.begun is not None:
+            self._begun = known.begun[:MOLECULES].tolist()
 
     def write(self, path: Path) -> int:
         """All frames of the first molecule, then of the next; returns how many frames were not finite and are left out.
@@ -53,4 +54,6 @@ class Trajectory:
         return len(frames) - write(path, finite)
 
     def _frame(self, index: int, step: int, structure: Structure) -> Structure:
-        return structure.replace(name=str(index), properties={"step": step, "t": self.times[step] * self._began[index]})
+        return structure.replace(
+            name=str(index), properties={"step": step, "t": 0.0 if self._begun[index] else self.times[step]}
+        )

@@ -40,8 +40,8 @@ def generator_of(*, random=False):
     return Generator(None, Checkpoint(recipe.to_dict(), DATA, {}, dict(model.state_dict())), model, "cpu")
 
 
-def test_without_noise_and_network_the_templates_come_out():
-    found = generator_of().sample(5, formula="KBr", templates=KNOWN, steps=2, options={"template_time": 1e-3})
+def test_without_a_network_the_templates_come_out():
+    found = generator_of().sample(5, formula="KBr", templates=KNOWN, steps=2)
     assert [one.properties["template"] for one in found] == ["NaCl", "CsCl", "", "", ""]
     assert MATCHER.rmse(found[0], rock_salt(symbols="K Br")) < 0.01
     assert MATCHER.rmse(found[1], caesium_chloride(symbols="K Br")) < 0.01
@@ -54,9 +54,6 @@ def test_those_without_a_template_are_as_if_there_were_none():
     assert [np.array_equal(a.positions, b.positions) for a, b in zip(usual, begun, strict=True)] == [False] * 2 + [
         True
     ] * 3
-    whole = generator.sample(5, formula="KBr", templates=KNOWN, steps=4, options={"template_time": 1.0})
-    for a, b in zip(usual, whole, strict=True):
-        np.testing.assert_allclose(a.lattice, b.lattice, atol=1e-5)
 
 
 def test_each_sample_of_a_target_begins_as_another_template():
@@ -131,14 +128,12 @@ def test_templates_of_a_file_are_reduced_and_flat_cells_counted(tmp_path):
     flat = salt.replace(lattice=np.diag([1.0, 1.0, 0.0]), positions=np.zeros((2, 3)))
     io.write(tmp_path / "known.extxyz", [sheared, flat])
     command = ["sample", str(folder), "--formula", "KBr", "-n", "1", "--steps", "2", "-o", str(tmp_path / "out.extxyz")]
-    done = CliRunner().invoke(
-        app, [*command, "--templates", str(tmp_path / "known.extxyz"), "--set=template_time=0.001"]
-    )
+    done = CliRunner().invoke(app, [*command, "--templates", str(tmp_path / "known.extxyz")])
     assert done.exit_code == 0, done.stderr
     assert "note: 1 of " in done.stderr
     (made,) = io.read(tmp_path / "out.extxyz")
     assert MATCHER.rmse(made, rock_salt(symbols="K Br")) < 0.01
-    assert made.properties["space_group_number"] == 225
+    assert made.properties["template"] == "NaCl"
 
 
 def test_other_models_refuse(bondflow):
