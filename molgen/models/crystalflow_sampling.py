@@ -109,12 +109,20 @@ def solve(
     for k in range(1, len(times)):
         t = torch.where(begun, refining[k - 1], told[k - 1])
         s = times[k].expand(len(mask)).masked_fill(begun, 0.0)
-        prediction = model.predict(state.crystal, t, state.known, state.before)
+        prediction = model.predict(_as_noised(state.crystal, t, begun | (k > flowing)), t, state.known, state.before)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)
         if on_step is not None:
             on_step(k, state)
     return state
+
+
+def _as_noised(crystal: CellState, t: Tensor, refines: Tensor) -> CellState:
+    """Finished crystals as the network knows those at ``t``, whose cells are nearer to the mean: (1 - t) z + t noise.
+
+    Without this, every step that refines would move the cell further from the mean.
+    """
+    return crystal.replace(cell=crystal.cell * torch.where(refines, 1.0 - t, 1.0).to(crystal.cell).unsqueeze(-1))
 
 
 def _step(
