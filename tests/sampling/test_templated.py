@@ -13,9 +13,12 @@ from molgen.chemistry.crystal_matching import PREDICTION, CrystalMatcher
 from molgen.cli.app import app
 from molgen.config import load_recipe
 from molgen.errors import ConfigError
+from molgen.geometry.lattice import symmetric_log
 from molgen.models import DataSummary, build
 from molgen.sampling.conditions import Request, make_condition
 from molgen.sampling.generator import Generator
+from molgen.sampling.prototypes import Prototypes
+from molgen.solvers.refinement import told_times
 from molgen.testing import randomise_weights
 from tests.scoring.crystals import caesium_chloride, crystal, perovskite, rock_salt
 
@@ -45,6 +48,26 @@ def test_without_a_network_the_templates_come_out():
     assert [one.properties["template"] for one in found] == ["NaCl", "CsCl", "", "", ""]
     assert MATCHER.rmse(found[0], rock_salt(symbols="K Br")) < 0.01
     assert MATCHER.rmse(found[1], caesium_chloride(symbols="K Br")) < 0.01
+
+
+def test_cells_are_seen_as_at_the_time_that_is_told():
+    """Without corrections the mean of a normal z is predicted: (1 - t)^2 / ((1 - t)^2 + t^2) z from (1 - t) z."""
+    steps, generator = 20, generator_of()
+    for weight in generator.model.network.cell_read[-1].parameters():
+        torch.nn.init.zeros_(weight)
+    (found,) = generator.sample(1, formula="KBr", templates=KNOWN, steps=steps)
+    t, _ = told_times(torch.zeros(steps + 1, dtype=torch.float64), generator.model.config.sample_template_time)
+    wanted = (
+        standardised(generator.model, Prototypes(KNOWN).template([35, 19]))
+        * ((1 - t) ** 2 / ((1 - t) ** 2 + t**2)).prod()
+    )
+    torch.testing.assert_close(standardised(generator.model, found), wanted, rtol=1e-4, atol=1e-4)
+
+
+def standardised(model, structure):
+    """Six numbers of its lattice, shape ``(1, 6)``."""
+    lattice = torch.from_numpy(structure.lattice).unsqueeze(0)
+    return model.lattices.standardise(symmetric_log(lattice), torch.tensor([len(structure)]))
 
 
 def test_those_without_a_template_are_as_if_there_were_none():
