@@ -20,11 +20,13 @@ def tables() -> dict[str, list[str]]:
     """Markdown lines of every table by its name."""
     published = checkpoints(MODELS)
     model, rows = scores(published["bondflow_qm9"])
+    eqgat, eqgat_rows = scores(published["eqgat_qm9"])
     return {
         "models": models_table(published),
         "bondflow-scores": score_tables(rows, model),
         "bondflow-edm": beside_published("edm", rows, model),
         "bondflow-explicit-legacy": beside_published("explicit-legacy", rows, model),
+        "eqgat-scores": score_tables(eqgat_rows, eqgat),
         "bondflow-learning": learning_table(),
         "bondflow-distributions": distribution_table(),
     }
