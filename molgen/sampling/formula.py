@@ -61,7 +61,8 @@ def _cells(text: str, counts: dict[int, int], data: DataSummary, units: tuple[in
     fitting = [z for z in range(units[0], units[1] + 1) if low <= z * total <= high]
     if not fitting:
         sizes = " to ".join(str(n) for n in sorted({units[0] * total, units[1] * total}))
-        asked = "1 formula unit" if units == (1, 1) else f"{units[0]} to {units[1]} formula units"
+        span = f"{units[0]}" if units[0] == units[1] else f"{units[0]} to {units[1]}"
+        asked = f"{span} formula unit{'' if units == (1, 1) else 's'}"
         raise ConfigError(
             f"{text} has {sizes} atoms in {asked}; the cells that the model was trained on have {low} to {high}",
             hint=_cure(counts, low, high),
