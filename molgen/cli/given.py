@@ -53,6 +53,8 @@ class Asked:
             templates=self.templates is not None,
         ):
             raise typer.BadParameter(reason)
+        # The train split: the others are what predictions are compared with.
+        templates = None if self.templates is None else with_split(self.templates, "train")
         return Request(
             formula=self.formula,
             formula_units=None if self.units is None else parse_units(self.units),
@@ -60,8 +62,8 @@ class Asked:
             targets=None if self.targets is None else _read_crystals(self.targets),
             per_target=self.per_target or 1,
             targets_source=self.targets or "",
-            templates=None if self.templates is None else _read_templates(self.templates),
-            templates_source="" if self.templates is None else with_split(self.templates, "train"),
+            templates=None if templates is None else _read_templates(templates),
+            templates_source=templates or "",
             fragment=None if self.fragment is None else _read_fragment(self.fragment, self.fragment_atoms),
             atoms=None if self.atoms is None else parse_atoms(self.atoms),
         )
@@ -81,13 +83,12 @@ def _read_fragment(path: Path, atoms: str | None) -> Structure:
 
 
 def _read_templates(spec: str) -> list[Structure]:
-    """Reduced crystals of a file, or of a data set's train split: its others are what predictions are compared with."""
+    """The crystals of a file or data set in reduced cells; what is none is counted on stderr."""
     from molgen.chemistry.unit_cell import canonical_cell
-    from molgen.datasets.find import with_split
     from molgen.errors import InputError
 
     reduced, lost = [], 0
-    for structure in _read_crystals(with_split(spec, "train")):
+    for structure in _read_crystals(spec):
         try:
             reduced.append(canonical_cell(structure))
         except InputError:

@@ -12,17 +12,20 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from molgen.datasets.labels import distinct_labels
 from molgen.elements import COVALENT_RADII, MENDELEEV_NUMBERS
 from molgen.errors import InputError
+from molgen.geometry.periodic import offsets
 from molgen.structure import Structure
 
 KEPT = 1000
 """Compositions whose templates are kept once found."""
 SAME = 0.08
 """Largest difference of any distance, over the cube root of the volume per atom, between copies of one prototype."""
+_OFFSETS = offsets(1, torch.empty(0, dtype=torch.float64)).numpy()
 
 
 class Prototypes:
@@ -51,9 +54,6 @@ class Prototypes:
         self._rows = {counts: np.array(members) for counts, members in rows.items()}
         self._scales = {counts: np.array(places) for counts, places in scales.items()}
         self._found: dict[tuple[int, ...], tuple[list[Structure], Iterator[Structure]]] = {}
-
-    def __len__(self) -> int:
-        return len(self.crystals)
 
     def sha256(self) -> str:
         """Of the known crystals, in hexadecimal."""
@@ -135,13 +135,11 @@ def _distances(crystal: Structure) -> NDArray[np.float64]:
     assert crystal.lattice is not None
     fractional = crystal.positions @ np.linalg.inv(crystal.lattice)
     difference = fractional[:, None] - fractional
-    shifts = np.stack(np.meshgrid(*[np.arange(-1, 2)] * 3, indexing="ij"), -1).reshape(-1, 3)
-    images = difference[:, :, None] - difference[:, :, None].round() + shifts
+    images = (difference - difference.round())[:, :, None] + _OFFSETS
     lengths = np.linalg.norm(images @ crystal.lattice, axis=-1)
     lengths[lengths < 1e-6] = np.inf
     nearest = lengths.min(-1) / np.cbrt(abs(np.linalg.det(crystal.lattice)) / len(crystal))
-    pairs = 1000 * np.minimum.outer(crystal.numbers, crystal.numbers) + np.maximum.outer(
-        crystal.numbers, crystal.numbers
-    )
+    z = crystal.numbers
+    pairs = 1000 * np.minimum.outer(z, z) + np.maximum.outer(z, z)
     ordered: NDArray[np.float64] = nearest.ravel()[np.lexsort((nearest.ravel(), pairs.ravel()))]
     return ordered
