@@ -34,6 +34,8 @@ def sample(
     atoms: Annotated[str | None, typer.Option(help="Number of atoms, 19 or 10-20; default as trained on.")] = None,
     formula: Annotated[str | None, typer.Option(help="Composition, C7H10O2 (with hydrogens) or LiFePO4.")] = None,
     num_formula_units: Annotated[str | None, typer.Option(help="Formula units in a crystal's cell, 2 or 1..4.")] = None,
+    spacegroup: Annotated[str | None, typer.Option(help="Of genes: 225, Fm-3m, or several: 221,225.")] = None,
+    max_atoms: Annotated[int | None, typer.Option(min=1, help="Of genes: most atoms in the primitive cell.")] = None,
     chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
     targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
     per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures per target.")] = None,
@@ -77,6 +79,7 @@ def sample(
     end_by_sigterm_as_by_ctrl_c()
     prepare_cpu()
     from molgen.cli.given import Asked, options_from
+    from molgen.cli.sample_genes import GeneOptions, sample_genes
     from molgen.cli.sampled import conclude, noun, writing
     from molgen.io import target_of
     from molgen.sampling.generator import load
@@ -84,11 +87,27 @@ def sample(
     from molgen.sampling.settings import Settings
     from molgen.sampling.trajectory import Trajectory
 
+    options = options_from(set_)
+    generator = load(checkpoint, device)
+    if getattr(generator.model, "makes_genes", False):
+        unfit: dict[str, Any] = {
+            "steps": steps,
+            "solver": solver,
+            "spacing": spacing,
+            "targets": targets,
+            "per-target": per_target,
+        }
+        unfit |= {"templates": templates, "fragment": fragment, "symmetrise": symmetrise, "trajectory": trajectory}
+        _refuse({name for name, value in unfit.items() if value is not None}, generator)
+        given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
+        number = n or DEFAULT_NUMBER
+        sample_genes(generator, given, out, number, seed, precision=precision, options=options, overwrite=overwrite)
+        return
+    asked_of_genes = {"spacegroup": spacegroup, "max-atoms": max_atoms}
+    _refuse({name for name, value in asked_of_genes.items() if value is not None}, generator)
     target = target_of(out)
     if trajectory is not None:
         _check_trajectory(trajectory, target.path, overwrite)
-    options = options_from(set_)
-    generator = load(checkpoint, device)
     check_format(out, generator.model.data.is_periodic)
     _check_symmetrise(symmetrise, generator)
     settings = Settings.of(
@@ -150,26 +169,12 @@ def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Wor
 
 
 def _rounds(file: SampleFile, generator: Generator, work: _Work) -> Iterator[tuple[Plan, int]]:
-    """Each round's plan, and how many chunks came before it; those that an earlier run began are the same again."""
-    from molgen.sampling.rounds import rounds
+    """Each round's plan, and how many chunks came before it."""
+    from molgen.sampling.output import rounds_of
 
-    later: list[int] = file.state["rounds"]
-    known, before = len(later), 0
-
-    def rejected(number: int) -> int:
-        if number < known:
-            return later[number]
-        by_chance = work.condition is not None and work.condition.by_chance
-        return file.not_asked_for - sum(file.state["rounds"]) if by_chance else 0
-
-    def again(number: int, seed: int) -> Plan:
-        return generator.plan(number, seed, work.atoms, work.condition)
-
-    for index, plan in enumerate(rounds(work.plan, again, rejected)):
-        if index > known:
-            file.extend(len(plan), len(plan.chunks))
-        yield plan, before
-        before += len(plan.chunks)
+    by_chance = work.condition is not None and work.condition.by_chance
+    again = lambda number, seed: generator.plan(number, seed, work.atoms, work.condition)  # noqa: E731
+    return rounds_of(file, work.plan, again, by_chance=by_chance)
 
 
 def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
@@ -177,6 +182,13 @@ def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
     names = ("steps", "solver", "spacing", "precision")
     given = {} if condition is None else condition.settings
     return {**{name: getattr(settings, name) for name in names}, "options": dict(settings.options) or None, **given}
+
+
+def _refuse(options: set[str], generator: Generator) -> None:
+    """Raise BadParameter for options that a model has no use for."""
+    if options:
+        named = ", ".join(f"--{name}" for name in sorted(options))
+        raise typer.BadParameter(f"{named}: {generator.model.config.name} has no use for it")
 
 
 def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:
@@ -219,24 +231,14 @@ def _sample_file(
         manner: How structures become records.
         overwrite: Replace a file of other settings.
     """
-    from molgen.provenance import hardware, versions
+    from molgen.cli.sampled import facts_of
     from molgen.sampling.output import SampleFile
 
     decisive = {"checkpoint_sha256": generator.sha256(), **choices, "device": generator.device.partition(":")[0]}
-    facts = {
-        "checkpoint": str(generator.path),
-        "model": generator.checkpoint.recipe.get("model", {}).get("name"),
-        "recipe": generator.checkpoint.recipe,
-        "training": generator.checkpoint.provenance,
-        **manner.facts,
-        "hardware": hardware(generator.device),
-        "versions": versions(),
-        **source,
-    }
     return SampleFile(
         out,
         decisive,
-        facts,
+        {**facts_of(generator), **manner.facts, **source},
         len(plan.chunks),
         prepare=manner.prepare,
         count=manner.count,

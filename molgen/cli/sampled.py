@@ -19,6 +19,20 @@ if TYPE_CHECKING:
 UNITS = "formula_units"
 
 
+def facts_of(generator: Generator) -> dict[str, Any]:
+    """Provenance of what a model makes here: the model, the machine, the versions."""
+    from molgen.provenance import hardware, versions
+
+    return {
+        "checkpoint": str(generator.path),
+        "model": generator.checkpoint.recipe.get("model", {}).get("name"),
+        "recipe": generator.checkpoint.recipe,
+        "training": generator.checkpoint.provenance,
+        "hardware": hardware(generator.device),
+        "versions": versions(),
+    }
+
+
 @dataclass(frozen=True)
 class Writing:
     """How structures become records of a file.

@@ -106,7 +106,7 @@ class Wyformer(nn.Module):
     def remember(self, placed: Placed, drop: Dropout) -> tuple[Memory, Tensor]:
         """What the network knows of the orbits that are there, and the start of every query, ``(B, hidden)``."""
         tokens, query = self.features(placed)
-        mask = torch.cat([torch.ones_like(placed.mask[:, :1]), placed.mask], dim=1)
+        mask = torch.cat([placed.mask.new_ones(len(query), 1), placed.mask], dim=1)
         return self.network.remember(tokens, mask, drop), query
 
     def loss(self, batch: GeneBatch, noise: NoiseSource) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +61,14 @@ class Gene:
     def freedom(self) -> int:
         """Free coordinates of the atoms; the cell's are ``group.lattice_freedom``."""
         return sum(self.group.positions[k].freedom for _, k in self.orbits)
+
+    def replace(self, **changes: Any) -> Gene:
+        """Copy with some attributes changed."""
+        return replace(self, **changes)
+
+    def labelled(self, properties: Mapping[str, Any]) -> Gene:
+        """Copy with more properties."""
+        return replace(self, properties={**self.properties, **properties})
 
     def problem(self) -> str:
         """Why no crystal has this gene; empty where one can. A point without freedom holds one atom."""
