@@ -98,10 +98,6 @@ class GeneSet:
         wanted[self.dataset.indices(split)] = True
         return np.flatnonzero(wanted[self.rows])
 
-    def num_atoms(self, indices: NDArray[np.int64]) -> torch.Tensor:
-        """Atoms of each gene's primitive cell, shape ``(len(indices),)``, int64."""
-        return torch.tensor([len(self.gene(int(index)).numbers) for index in indices])
-
     def gene(self, index: int) -> Gene:
         """One gene, named as its crystal, with its conventional cell."""
         orbits = slice(*self._offsets[index : index + 2])

@@ -114,14 +114,19 @@ class GeneFeatures(nn.Module):
         told = torch.stack([torch.zeros_like(element), element, element + site, torch.zeros_like(element)], dim=1)
         return start.unsqueeze(1) + self.query + told
 
+    def counted(self, classes: list[str]) -> list[str]:
+        """What each number of :meth:`_counts` is."""
+        places = [f"orbits at position {k}" for k in range(self.vocabulary.exists.shape[1])]
+        return [*(f"atoms of {label}" for label in classes), *places, "atoms", "orbits", "log atoms"]
+
     def _counts(self, placed: Placed) -> Tensor:
         """Atoms of each element and orbits at each position so far: attention averages and cannot count."""
         table = self.vocabulary
-        atoms = (table.atoms[placed.groups].gather(1, placed.places) * placed.mask).float()
-        of_element = torch.zeros(len(atoms), table.classes, device=atoms.device).scatter_add_(1, placed.elements, atoms)
-        of_place = torch.zeros(len(atoms), table.exists.shape[1], device=atoms.device)
-        of_place.scatter_add_(1, placed.places, placed.mask.float())
-        total, orbits = atoms.sum(1, keepdim=True), placed.mask.sum(1, keepdim=True).float()
+        orbit = placed.mask.to(self.count_read.weight.dtype)
+        atoms = table.atoms[placed.groups].gather(1, placed.places) * orbit
+        of_element = atoms.new_zeros(len(atoms), table.classes).scatter_add_(1, placed.elements, atoms)
+        of_place = atoms.new_zeros(len(atoms), table.exists.shape[1]).scatter_add_(1, placed.places, orbit)
+        total, orbits = atoms.sum(1, keepdim=True), orbit.sum(1, keepdim=True)
         whole = torch.cat([total / 10.0, orbits / 5.0, torch.log1p(total)], dim=1)
         return torch.cat([torch.log1p(of_element), torch.log1p(of_place), whole], dim=1)
 

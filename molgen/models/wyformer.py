@@ -183,7 +183,7 @@ class Wyformer(nn.Module):
             at_site: Those of the site symmetry in question, shape ``(B, P)``.
         """
         table = self.vocabulary
-        element, site, number = (head(answers[:, k]).float() for k, head in enumerate(list(self.heads)[:3]))
+        element, site, number = (at_least_float32(self.heads[k](answers[:, k])) for k in range(3))
         may_go_on, may_end = free.any(1, keepdim=True), placed.mask.any(1, keepdim=True)
         may = torch.cat([may_go_on.expand(-1, table.classes), may_end], dim=1)
         open_sites = table.spread(table.site[placed.groups], free, table.sites)
@@ -207,8 +207,8 @@ class Wyformer(nn.Module):
     def _property_error(self, made: Tensor, batch: GeneBatch, complete: Tensor) -> Tensor:
         """Mean squared error over the known values of complete genes, in standard deviations."""
         own = cell_numbers(batch.cells, self.vocabulary.atoms_of(self.encode(batch)), batch.groups)
-        values = {**batch.properties, **own}
-        wanted = torch.stack([values[name].to(made.device) for name in self.data.property_names], dim=1).float()
+        values, unknown = {**batch.properties, **own}, torch.full_like(made[:, 0].float(), torch.nan)
+        wanted = torch.stack([values.get(name, unknown).float() for name in self.data.property_names], dim=1)
         mean, std = (torch.tensor(v).to(wanted) for v in (self.data.property_mean, self.data.property_std))
         known = torch.isfinite(wanted) & complete.unsqueeze(1)
         error = (made.float() - (wanted.nan_to_num() - mean) / std).square() * known
@@ -227,14 +227,31 @@ class Wyformer(nn.Module):
         classes = self.vocabulary.labels()
         return {
             "features.element.weight": (0, classes),
+            "features.count_read.weight": (1, self.features.counted(classes)),
             **{f"heads.0.1.{part}": (0, [*classes, "end"]) for part in ("weight", "bias")},
             **{f"heads.3.1.{part}": (0, [f"property {n}" for n in self.data.property_names])
                for part in ("weight", "bias")},
         }  # fmt: skip
 
+    def nll(self, batch: GeneBatch, noise: NoiseSource) -> dict[str, Tensor]:
+        """-log p of genes in nats, ``nll`` and its terms ``group`` and ``orbits``, each ``(B,)``.
+
+        Exact for genes of few orbits, else a bound: see :mod:`molgen.models.wyformer_likelihood`; ``exact`` is 1 or 0.
+        """
+        from molgen.models.wyformer_likelihood import log_prob
+
+        orbits, exact = log_prob(self, batch, noise)
+        group = -self.group_log_prob(batch.groups)
+        return {"nll": group - orbits, "group": group, "orbits": -orbits, "exact": exact.double()}
+
     def group_log_prob(self, groups: Tensor) -> Tensor:
         """log p of space groups in the training set, nats, -inf for those that never occur, shape of ``groups``."""
         return self.group_shares[groups].log()
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """bfloat16 as float32, float64 as it is."""
+    return x if x.dtype == torch.float64 else x.float()
 
 
 def _shares(classes: Tensor, chosen: Tensor, count: int) -> Tensor:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from molgen.models.gene_vocabulary import Placed
+from molgen.models.wyformer import Wyformer, at_least_float32
 from molgen.networks.set_transformer import Dropout
 from molgen.randomness import NoiseSource
-
-if TYPE_CHECKING:
-    from molgen.models.wyformer import Wyformer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,8 +108,7 @@ def _next(model: Wyformer, placed: Placed, choices: Choices, uniform: Tensor) ->
 
     def answer(which: int, element: Tensor, place: Tensor) -> Tensor:
         asked = model.features.queries(start, placed.groups, element, place)[:, which : which + 1]
-        made: Tensor = model.heads[which](model.network.read(asked, memory, none)[:, 0]).float()
-        return made
+        return at_least_float32(model.heads[which](model.network.read(asked, memory, none)[:, 0]))
 
     may = torch.cat([choices.orbits.any(2), choices.end.unsqueeze(1)], dim=1)
     element, first = _pick(answer(0, zero, zero), may, config.sample_element_temperature, uniform[:, 0])

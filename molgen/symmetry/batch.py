@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import torch
 from torch import Tensor
 
 from molgen.symmetry.gene import CELL, Gene
+from molgen.symmetry.groups import GROUPS, space_group
+
+
+@cache
+def _multiplicities() -> Tensor:
+    """Atoms of an orbit at each position of each group, shape ``(231, positions)``."""
+    rows = [[], *(space_group(number).multiplicities.tolist() for number in GROUPS)]
+    most = max(map(len, rows))
+    return torch.tensor([[*row, *[0] * (most - len(row))] for row in rows], dtype=torch.int64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,6 +43,11 @@ class GeneBatch:
 
     def __len__(self) -> int:
         return self.mask.shape[0]
+
+    @property
+    def num_atoms(self) -> Tensor:
+        """Atoms of each primitive cell, shape ``(B,)``, int64."""
+        return (_multiplicities().to(self.device)[self.groups.unsqueeze(1), self.places] * self.mask).sum(1)
 
     @property
     def device(self) -> torch.device:

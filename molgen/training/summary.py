@@ -82,7 +82,7 @@ def with_genes(summary: DataSummary, genes: GeneSet) -> DataSummary:
     """The summary of a data set of crystals, with what a model of their genes needs to know."""
     train = genes.indices("train")
     batch = genes.batch(train)
-    numbers = cell_numbers(batch.cells.double(), genes.num_atoms(train), batch.groups)
+    numbers = cell_numbers(batch.cells.double(), batch.num_atoms, batch.groups)
     values = {**{key: batch.properties[key].double() for key in PREDICTED if key in batch.properties}, **numbers}
     finite = {key: value[torch.isfinite(value)] for key, value in values.items()}
     finite = {key: value for key, value in finite.items() if len(value) > 1}
