@@ -36,7 +36,9 @@ def test_rock_salt_in_any_cell(supercell):
 def test_turned_shifted_and_mirrored_crystals_have_one_fingerprint():
     original = rock_salt()
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-    moved = original.replace(positions=(original.positions + [0.3, 0.7, 1.1]) @ turn, lattice=original.lattice @ turn)
+    moved = original.replace(
+        positions=(original.positions + np.array([0.3, 0.7, 1.1])) @ turn, lattice=original.lattice @ turn
+    )
     assert gene_of(moved).fingerprint == gene_of(original).fingerprint
 
 
@@ -74,7 +76,7 @@ def test_letters_are_those_of_the_tables(number):
 
 def test_what_has_no_gene_is_refused():
     on_top = crystal([6, 6], [[0, 0, 0], [0, 0, 0]], np.eye(3) * 3)
-    with pytest.raises(InputError, match="no space group|broken orbit"):
+    with pytest.raises(InputError, match=r"no space group|broken orbit"):
         gene_of(on_top)
     with pytest.raises(InputError, match="no space group"):
         gene_of(Structure(numbers=[6], positions=[[0, 0, 0]]))

@@ -61,7 +61,7 @@ def test_relabellings_by_a_shift_move_points_there():
     group = space_group(62)
     a, b = group.positions[0], group.positions[1]
     assert any(row[:2].tolist() == [1, 0] for row in group.relabellings[: group.shifts])
-    shifted = images(group, a.vector) + [0, 0, 0.5]
+    shifted = images(group, a.vector) + np.array([0, 0, 0.5])
     assert any(np.abs(one - b.vector - np.round(one - b.vector)).max() < 1e-9 for one in shifted)
 
 
