@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,20 @@ def gene_of(structure: Structure, tolerance: float = TOLERANCE) -> Gene:
         InputError: spglib finds no symmetry, or orbits that do not fit together, as where atoms are nearer than the
             tolerance; "kind: detail".
     """
-    found = symmetry(structure, tolerance)
+    return gene_of_symmetry(structure, symmetry(structure, tolerance), tolerance)
+
+
+def gene_of_symmetry(structure: Structure, found: Any, tolerance: float = TOLERANCE) -> Gene:
+    """The gene of a crystal whose symmetry, :func:`molgen.chemistry.unit_cell.symmetry`, is found already.
+
+    Args:
+        structure: The crystal.
+        found: Its symmetry; None where there is none.
+        tolerance: At which it was looked for, in angstrom.
+
+    Raises:
+        InputError: As :func:`gene_of`.
+    """
     if found is None:
         raise InputError(f"no space group: spglib finds none at {tolerance:g} angstrom")
     orbits, members = np.unique(found.crystallographic_orbits, return_counts=True)
