@@ -163,6 +163,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("sample_position_noise", "sample_category_noise", "sample_temperature"), (0, _MANY)),
         "sample_annealing": (0, _MANY),
         "sample_template_time": (1e-3, 1),
+        "sample_symmetric_draws": (1, 10_000),
         "sample_refinement": (0, 1),
         "sample_refinement_time": (1e-3, 1),
         "time_power": (0.1, 10),
