@@ -38,10 +38,11 @@ def sample(
     max_atoms: Annotated[int | None, typer.Option(min=1, help="Of genes: most atoms in the primitive cell.")] = None,
     chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
     targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
-    per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures per target.")] = None,
+    per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures for each.")] = None,
     templates: Annotated[str | None, typer.Option(help="Known crystals to begin with: mp20, or a file.")] = None,
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
+    genes: Annotated[Path | None, typer.Option(help="File of genes, .jsonl: space groups and orbits to keep.")] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
@@ -63,7 +64,9 @@ def sample(
     --chemical-system those that lack an element are rejected, counted, and replaced. With --targets each structure
     says in property target whose composition it has, for the match scores. With --templates the k-th crystal of a
     composition begins as the k-th best known crystal (of a data set's train split) with its elements exchanged, and is
-    refined, without noise; property template names it. A dozen steps are enough.
+    refined, without noise; property template names it. A dozen steps are enough. With --genes each crystal keeps the
+    space group and the orbits of its gene, and the cell where the gene states one; target names the gene, and
+    asked_space_group its group, which the space group found is compared with.
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.
@@ -71,7 +74,8 @@ def sample(
     Examples: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250;
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
     molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
-    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20
+    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20;
+    molgen sample CHECKPOINT --genes genes.jsonl -k 4 -o crystals.extxyz
     """
     from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
     from molgen.host_cpu import prepare_cpu
@@ -123,6 +127,7 @@ def sample(
         fragment=fragment,
         fragment_atoms=fragment_atoms,
         atoms=atoms,
+        genes=genes,
     )
     work = _planned(generator, asked, n, seed)
     follower = (
@@ -159,8 +164,9 @@ def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Wor
     from molgen.sampling.conditions import make_condition, number_of
 
     request = asked.request(generator.model)
-    if n is not None and asked.targets is not None:
-        raise typer.BadParameter("--targets says how many structures are made; --per-target is the number for each")
+    if n is not None and (asked.targets is not None or asked.genes is not None):
+        said = "--genes" if asked.targets is None else "--targets"
+        raise typer.BadParameter(f"{said} says how many structures are made; --per-target is the number for each")
     condition = make_condition(generator.model, request)
     for note in [] if condition is None else condition.notes(generator.model.data):
         typer.echo(f"note: {note}", err=True)

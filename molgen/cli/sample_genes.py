@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.sampling.gene_file import GeneFile
     from molgen.sampling.generator import Generator
-    from molgen.sampling.genes import GeneRequest
+    from molgen.sampling.gene_runs import GeneRequest
     from molgen.sampling.output import SampleFile
     from molgen.sampling.sizes import Plan
 
@@ -36,7 +36,7 @@ class GeneOptions:
             MolgenError: A value cannot be used, or nothing can be what was asked for.
         """
         from molgen.sampling.formula import parse_units
-        from molgen.sampling.genes import GeneRequest
+        from molgen.sampling.gene_runs import GeneRequest
         from molgen.sampling.sizes import parse_atoms
         from molgen.symmetry.groups import group_number
 
@@ -80,7 +80,7 @@ def sample_genes(
         PartialError: Fewer than ``n`` could be made.
         MolgenError: See :meth:`GeneOptions.request`; the file belongs to something else or cannot be written.
     """
-    from molgen.sampling.genes import plan_genes
+    from molgen.sampling.gene_runs import plan_genes
     from molgen.sampling.settings import configured, options_of
 
     request = given.request(generator)
@@ -116,7 +116,7 @@ def _counted(gene: Any) -> dict[str, int]:
 
 def _rounds(file: SampleFile, model: Any, request: GeneRequest, first: Plan) -> Iterator[tuple[Plan, int]]:
     """Each round's plan, and how many chunks came before it."""
-    from molgen.sampling.genes import plan_genes
+    from molgen.sampling.gene_runs import plan_genes
     from molgen.sampling.output import rounds_of
 
     return rounds_of(file, first, lambda number, seed: plan_genes(model.data, request, number, seed), by_chance=True)
@@ -125,7 +125,7 @@ def _rounds(file: SampleFile, model: Any, request: GeneRequest, first: Plan) -> 
 def _fill(file: SampleFile, model: Any, request: GeneRequest, part: tuple[Plan, int], precision: str) -> None:
     """Make the chunks of a round that the file lacks and write each as it comes."""
     from molgen.cli.progress import progress_bar
-    from molgen.sampling.genes import make_genes
+    from molgen.sampling.gene_runs import make_genes
 
     plan, before = part
     with progress_bar("sampling" if not before else "replacing", "genes") as report:
