@@ -10,7 +10,8 @@ import numpy as np
 from molgen.chemistry.unit_cell import TOLERANCE, symmetry
 from molgen.errors import InputError
 from molgen.structure import Structure
-from molgen.symmetry.gene import CELL, Gene
+from molgen.symmetry.cell import lengths_angles
+from molgen.symmetry.gene import Gene
 
 
 def gene_of(structure: Structure, tolerance: float = TOLERANCE) -> Gene:
@@ -53,7 +54,7 @@ def gene_of_symmetry(structure: Structure, found: Any, tolerance: float = TOLERA
             detail = f"an orbit on {group.letters[place]} of space group {group.number} has {count} of {len(structure)}"
             raise InputError(f"broken orbit: {detail} atoms, not {expected / primitive:g}")
         pairs.append((int(structure.numbers[first]), place))
-    gene = Gene(int(found.number), tuple(pairs), structure.name, _cell(np.asarray(found.std_lattice)))
+    gene = Gene(int(found.number), tuple(pairs), structure.name, lengths_angles(np.asarray(found.std_lattice)))
     if problem := gene.problem():
         raise InputError(f"broken orbit: {problem}")
     if Counter(gene.numbers) != _primitive(Counter(structure.numbers.tolist()), primitive / len(structure)):
@@ -63,11 +64,3 @@ def gene_of_symmetry(structure: Structure, found: Any, tolerance: float = TOLERA
 
 def _primitive(counts: Counter[int], share: float) -> Counter[int]:
     return Counter({z: round(count * share) for z, count in counts.items()})
-
-
-def _cell(lattice: np.ndarray) -> dict[str, float]:
-    """Lengths and angles of a cell whose vectors are rows."""
-    lengths = np.linalg.norm(lattice, axis=1)
-    cosines = [lattice[i] @ lattice[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
-    return dict(zip(CELL, [*lengths.tolist(), *angles.tolist()], strict=True))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molgen.sampling.trajectory import Trajectory
 
 DEFAULT_NUMBER = 1000
-_OUT = "File: .sdf (holds bonds), .extxyz, .xyz, + .gz; for crystals .extxyz, .cif, .zip or FOLDER/ of CIFs."
+_OUT = "File: .sdf (with bonds), .extxyz, .xyz, + .gz; crystals: .extxyz, .cif, .zip, FOLDER/ of CIFs; genes: .jsonl."
 
 
 def sample(
@@ -43,6 +43,7 @@ def sample(
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
     genes: Annotated[Path | None, typer.Option(help="File of genes, .jsonl: space groups and orbits to keep.")] = None,
+    realise: Annotated[str | None, typer.Option(help="Model that makes crystals of genes; crystalflow_mp20.")] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
@@ -68,6 +69,9 @@ def sample(
     space group and the orbits of its gene, and the cell where the gene states one; target names the gene, and
     asked_space_group its group, which the space group found is compared with.
 
+    A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
+    --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell).
+
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.
 
@@ -75,7 +79,8 @@ def sample(
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
     molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
     molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20;
-    molgen sample CHECKPOINT --genes genes.jsonl -k 4 -o crystals.extxyz
+    molgen sample CHECKPOINT --genes genes.jsonl -k 4 -o crystals.extxyz;
+    molgen sample checkpoints/wyformer_mp20 --spacegroup 225 --chemical-system Li-Mn-O -n 20 -o cifs/
     """
     from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
     from molgen.host_cpu import prepare_cpu
@@ -83,32 +88,38 @@ def sample(
     end_by_sigterm_as_by_ctrl_c()
     prepare_cpu()
     from molgen.cli.given import Asked, options_from
-    from molgen.cli.sample_genes import GeneOptions, sample_genes
+    from molgen.cli.sample_genes import REALISER, GeneOptions, genes_beside, options_shared_out, sample_genes
     from molgen.cli.sampled import conclude, noun, writing
     from molgen.io import target_of
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
     from molgen.sampling.settings import Settings
     from molgen.sampling.trajectory import Trajectory
+    from molgen.symmetry.lines import is_gene_file
 
     options = options_from(set_)
     generator = load(checkpoint, device)
     if getattr(generator.model, "makes_genes", False):
-        unfit: dict[str, Any] = {
-            "steps": steps,
-            "solver": solver,
-            "spacing": spacing,
-            "targets": targets,
-            "per-target": per_target,
-        }
-        unfit |= {"templates": templates, "fragment": fragment, "symmetrise": symmetrise, "trajectory": trajectory}
-        _refuse({name for name, value in unfit.items() if value is not None}, generator)
+        _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
         given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
-        number = n or DEFAULT_NUMBER
-        sample_genes(generator, given, out, number, seed, precision=precision, options=options, overwrite=overwrite)
-        return
-    asked_of_genes = {"spacegroup": spacegroup, "max-atoms": max_atoms}
-    _refuse({name for name, value in asked_of_genes.items() if value is not None}, generator)
+        only_genes = is_gene_file(out)
+        if only_genes:
+            unfit = {"steps": steps, "solver": solver, "spacing": spacing, "per_target": per_target}
+            _refuse(generator, **unfit, symmetrise=symmetrise, trajectory=trajectory, realise=realise)
+        else:
+            check_format(out, periodic=True)
+        genes = Path(out) if only_genes else genes_beside(out)
+        options, rest = options_shared_out(generator, options, only_genes)
+        sample_genes(
+            generator, given, genes, n or DEFAULT_NUMBER, seed,
+            precision=precision, options=options, overwrite=overwrite, ends=only_genes,
+        )  # fmt: skip
+        if only_genes:
+            return
+        generator, options, n = load(realise or REALISER, device), rest, None
+        formula = num_formula_units = chemical_system = atoms = None
+    else:
+        _refuse(generator, spacegroup=spacegroup, max_atoms=max_atoms, realise=realise)
     target = target_of(out)
     if trajectory is not None:
         _check_trajectory(trajectory, target.path, overwrite)
@@ -190,11 +201,11 @@ def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
     return {**{name: getattr(settings, name) for name in names}, "options": dict(settings.options) or None, **given}
 
 
-def _refuse(options: set[str], generator: Generator) -> None:
-    """Raise BadParameter for options that a model has no use for."""
-    if options:
-        named = ", ".join(f"--{name}" for name in sorted(options))
-        raise typer.BadParameter(f"{named}: {generator.model.config.name} has no use for it")
+def _refuse(generator: Generator, **options: Any) -> None:
+    """Raise BadParameter for options that are given and that a model has no use for."""
+    if given := [name.replace("_", "-") for name, value in options.items() if value is not None]:
+        named = ", ".join(f"--{name}" for name in given)
+        raise typer.BadParameter(f"{named}: {generator.model.config.name} has no use for it here")
 
 
 def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:

@@ -5,16 +5,38 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
     from molgen.sampling.gene_file import GeneFile
-    from molgen.sampling.generator import Generator
     from molgen.sampling.gene_runs import GeneRequest
+    from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
     from molgen.sampling.sizes import Plan
+
+
+REALISER = "crystalflow_mp20"
+"""Model that makes crystals of genes, where no other is named."""
+
+
+def genes_beside(out: str) -> Path:
+    """Where the genes of crystals in ``out`` go: ``crystals.genes.jsonl`` beside ``crystals.extxyz``."""
+    path = Path(out)
+    name = path.name.removesuffix(".gz")
+    return path.with_name((Path(name).stem or "crystals") + ".genes.jsonl")
+
+
+def options_shared_out(
+    generator: Generator, options: dict[str, str], only_genes: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Settings of the sampler by name: those of the model of genes, and the rest, which is for the one of crystals."""
+    own = {name.removeprefix("sample_") for name in vars(generator.model.config)}
+    if only_genes:
+        return options, {}
+    return {k: v for k, v in options.items() if k in own}, {k: v for k, v in options.items() if k not in own}
 
 
 @dataclass(frozen=True)
@@ -56,13 +78,14 @@ class GeneOptions:
 def sample_genes(
     generator: Generator,
     given: GeneOptions,
-    out: str,
+    out: Path,
     n: int,
     seed: int,
     *,
     precision: str,
     options: dict[str, str],
     overwrite: bool,
+    ends: bool,
 ) -> None:
     """Make ``n`` genes and write them to ``out``.
 
@@ -75,6 +98,7 @@ def sample_genes(
         precision: ``32`` or ``bf16``.
         options: Settings of the model's sampler by name.
         overwrite: Replace a file of other settings.
+        ends: Whether genes are all that is wanted.
 
     Raises:
         PartialError: Fewer than ``n`` could be made.
@@ -99,10 +123,10 @@ def sample_genes(
         except KeyboardInterrupt:
             typer.echo(f"{file.written:,} genes are kept in {out}; the same command continues", err=True)
             raise
-    _conclude(file, n, generator)
+    _conclude(file, n, generator, ends=ends)
 
 
-def _file(generator: Generator, plan: Plan, out: str, choices: dict[str, Any], overwrite: bool) -> GeneFile:
+def _file(generator: Generator, plan: Plan, out: Path, choices: dict[str, Any], overwrite: bool) -> GeneFile:
     from molgen.cli.sampled import facts_of
     from molgen.sampling.gene_file import GeneFile
 
@@ -137,7 +161,7 @@ def _fill(file: SampleFile, model: Any, request: GeneRequest, part: tuple[Plan, 
             began = time.perf_counter()
 
 
-def _conclude(file: SampleFile, n: int, generator: Generator) -> None:
+def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> None:
     from molgen.errors import PartialError
 
     rate = f", {file.state['molecules_per_second']:,} genes/s" if file.state["molecules_per_second"] else ""
@@ -148,6 +172,8 @@ def _conclude(file: SampleFile, n: int, generator: Generator) -> None:
     if file.written < n:
         hint = f"{file.sidecar} counts the reasons; another request, or more of them"
         raise PartialError(f"{file.written:,} of {n:,} genes could be made", hint=hint)
+    if not ends:
+        return
     dataset = generator.checkpoint.provenance.get("dataset", "mp20")
     typer.echo(f"next: molgen score {file.path} --reference {dataset}", err=True)
     typer.echo(f"crystals: molgen sample checkpoints/crystalflow_mp20 --genes {file.path} -o crystals.extxyz", err=True)

@@ -82,18 +82,21 @@ def noun(generator: Generator) -> str:
 
 
 def _counted_crystal(structure: Structure) -> dict[str, int]:
+    from molgen.symmetry.gene import ASKED
+
     properties = structure.properties
     counts = {"symmetric": int(properties.get("space_group_number", 1) > 1)}
     counts["space_group_not_found"] = int("space_group_number" not in properties)
-    counts |= {f"{GROUP} {_compared(properties)}": 1} if "asked_space_group" in properties else {}
+    counts |= {f"{GROUP} {_compared(properties)}": 1} if ASKED in properties else {}
     return counts | ({f"{UNITS} {properties[UNITS]}": 1} if UNITS in properties else {})
 
 
 def _compared(properties: Mapping[str, Any]) -> str:
     """What became of the space group that was asked for."""
+    from molgen.symmetry.gene import ASKED
     from molgen.symmetry.groups import space_group
 
-    asked, found = properties["asked_space_group"], properties.get("space_group_number")
+    asked, found = properties[ASKED], properties.get("space_group_number")
     if found is None:
         return "not found"
     if found == asked:

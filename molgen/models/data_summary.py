@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
@@ -14,6 +14,10 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("wyckoff_positions", "property_names"), str),
 }
 """Of the fields that hold something else than whole numbers."""
+_OF_GENES = {
+    *("space_groups", "orbit_histogram", "wyckoff_positions"),
+    *("property_names", "property_mean", "property_std"),
+}
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,11 @@ class DataSummary:
         summary = cls(**read)
         summary._check()
         return summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON. Of a data set without genes it is what it was before there were genes: digests hold it."""
+        values = asdict(self)
+        return values if self.has_genes else {key: value for key, value in values.items() if key not in _OF_GENES}
 
     def _check(self) -> None:
         """Raise ValueError where no data set gives these values: a model made from them would fail when it is used."""

@@ -24,7 +24,8 @@ from molgen.sampling.formula import read_formula
 from molgen.sampling.sizes import CHUNK, Plan, generator_of
 from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions, can_hold
 from molgen.symmetry.batch import GeneBatch
-from molgen.symmetry.gene import CELL, Gene
+from molgen.symmetry.cell import conventional_cell, lengths_angles
+from molgen.symmetry.gene import CELL, PREDICTED, Gene
 from molgen.symmetry.groups import GROUPS, space_group
 
 BATCH = 16 * CHUNK
@@ -274,14 +275,18 @@ def _finished(model: Any, drawn: Drawn) -> list[Gene]:
     cells = torch.full((len(elements), len(CELL)), torch.nan)
     batch = GeneBatch(mask=placed.mask, groups=placed.groups, elements=elements, places=placed.places, cells=cells)
     predicted = model.predict(batch)
-    if set(CELL_NUMBERS) <= set(predicted):
-        numbers = {name: predicted[name] for name in CELL_NUMBERS}
-        cells = cells_of(numbers, model.vocabulary.atoms_of(placed).clamp(min=1), placed.groups)
     values = {name: value.float().cpu() for name, value in predicted.items() if name not in CELL_NUMBERS}
-    values |= dict(zip(CELL, cells.float().cpu().unbind(1), strict=True))
     rows = zip(*(value.tolist() for value in values.values()), strict=True)
-    named = [dict(zip(values, (round(v, 5) for v in row), strict=True)) for row in rows]
-    return [gene.labelled(properties) for gene, properties in zip(batch.to_genes(), named, strict=True)]
+    named: list[dict[str, float]] = [dict(zip(values, (round(v, 5) for v in row), strict=True)) for row in rows]
+    genes = [gene.labelled(row) for gene, row in zip(batch.to_genes(), named or [{}] * len(elements), strict=True)]
+    if not set(CELL_NUMBERS) <= set(predicted):
+        return genes
+    numbers = {name: predicted[name] for name in CELL_NUMBERS}
+    cells = cells_of(numbers, model.vocabulary.atoms_of(placed).clamp(min=1), placed.groups).cpu()
+    stated = [
+        gene.labelled(dict(zip(CELL, cell, strict=True))) for gene, cell in zip(genes, cells.tolist(), strict=True)
+    ]
+    return [gene.labelled({**lengths_angles(conventional_cell(gene)), PREDICTED: 1}) for gene in stated]
 
 
 def _problem(gene: Gene, stuck: bool) -> str:

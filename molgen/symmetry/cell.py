@@ -71,3 +71,15 @@ def allowed(group: SpaceGroup, metric: NDArray[np.float64]) -> NDArray[np.float6
     averaged *= math.cbrt(np.linalg.det(metric) / np.linalg.det(averaged))
     cell: NDArray[np.float64] = np.linalg.cholesky(averaged)
     return cell
+
+
+def lengths_angles(lattice: NDArray[np.float64]) -> dict[str, float]:
+    """Lengths (angstrom) and angles (degree) of a cell, by the names in ``CELL``.
+
+    Args:
+        lattice: Vectors as rows, shape ``(3, 3)``.
+    """
+    lengths = np.linalg.norm(lattice, axis=1)
+    cosines = [lattice[i] @ lattice[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
+    angles = np.degrees(np.arccos(np.clip(cosines, -1.0, 1.0)))
+    return dict(zip(CELL, [round(value, 6) for value in [*lengths.tolist(), *angles.tolist()]], strict=True))

@@ -87,15 +87,15 @@ def test_a_continued_run_knows_the_crystals_before(tmp_path):
     assert later.summary().to_dict() == whole.summary().to_dict()
 
 
-def test_the_space_group_asked_for(tmp_path):
+def test_the_asked_space_group_for(tmp_path):
     asked = [(rock_salt(), 225), (caesium_chloride(), 225), (quartz(), None), (without_symmetry(), 1)]
-    made = [one if number is None else one.replace(properties={"space_group_asked": number}) for one, number in asked]
+    made = [one if number is None else one.replace(properties={"asked_space_group": number}) for one, number in asked]
     path = tmp_path / "made.extxyz"
     io.write(path, made)  # the property travels in files
     scores = score(str(path), "symmetry")
     assert [row["symmetry.as_asked"] for row in scores.rows] == [True, False, None, True]
     assert counted(scores, "symmetry")["as_asked"] == (2, 3)
-    flat = rock_salt().replace(lattice=[[1, 0, 0], [0, 1, 0], [1, 1, 0]], properties={"space_group_asked": 225})
+    flat = rock_salt().replace(lattice=[[1, 0, 0], [0, 1, 0], [1, 1, 0]], properties={"asked_space_group": 225})
     assert checked("symmetry", flat)["as_asked"] is False  # it was asked for, and is in the denominator
 
 

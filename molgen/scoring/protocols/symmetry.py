@@ -20,13 +20,11 @@ from molgen.scoring.protocol import REASON, Column, Given, Metric, Progress, Row
 from molgen.scoring.protocols.crystals import CrystalProtocol
 from molgen.scoring.subject import Subject
 from molgen.structure import Structure
-from molgen.symmetry.gene import Gene
+from molgen.symmetry.gene import ASKED, Gene
 from molgen.symmetry.lines import is_gene_file
 
 TIGHT = 0.01
 """Tolerance in angstrom, spglib's and pymatgen's default for refined structures."""
-ASKED = "space_group_asked"
-"""Property of a crystal: number of the space group that it was made to have."""
 
 
 class Symmetry(CrystalProtocol):
