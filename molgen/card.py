@@ -22,7 +22,15 @@ METRICS = (
     "novelty",
     "valid_unique_novel",
     "unique_novel",
+    "formal_validity",
     "p1",
+    "p1_of_novel",
+    "as_asked",
+    "new_templates",
+    "space_group_chi2",
+    "elements_emd",
+    "orbits_emd",
+    "freedom_emd",
     "symmetric",
     "valid",
     "valid_and_complete",
@@ -50,7 +58,7 @@ MEANS = ("rmse", "rmse_any", "crmse")
 """Quantities shown as means, as the literature has them (half of all cRMSE may be 0.5); others are shown as medians."""
 OF_SEVERAL = ("match_rate_any", "match_rate_any_filtered", "rmse_any")
 """Metrics that say nothing new where each target has one sample."""
-_WORDS = {"p1": "P1", "metre": "METRe", "rmse": "RMSE", "crmse": "cRMSE"}
+_WORDS = {"p1": "P1", "chi2": "chi2", "emd": "EMD", "metre": "METRe", "rmse": "RMSE", "crmse": "cRMSE"}
 Row = Mapping[str, Any]
 
 
@@ -168,12 +176,16 @@ def cell(row: Row, metric: str, *, interval: bool = True) -> str:
 
     Args:
         row: As :func:`molgen.measured.score_rows` makes it.
-        metric: A rate, shown in percent, or a quantity, shown as its median, or mean for ``MEANS``, in its unit.
-        interval: Whether to add the interval.
+        metric: A rate, shown in percent, a quantity, shown as its median, or mean for ``MEANS``, in its unit, or a
+            distance with its noise floor.
+        interval: Whether to add the interval, or floor.
     """
     result = row.get(metric)
     if result is None:
         return "-"
+    if "floor" in result:
+        floor = "" if result["floor"] is None or not interval else f" (floor {result['floor']:.3g})"
+        return "-" if result["value"] is None else f"{result['value']:.3g}{floor}"
     if "median" in result:
         statistic = "mean" if metric in MEANS else "median"
         shown = [None if v is None else f"{v:.3g}" for v in (result[statistic + end] for end in ("", "_low", "_high"))]

@@ -12,9 +12,9 @@ from molgen.errors import InputError
 
 SAMPLED_WITH = ("solver", "steps", "spacing", "seed", "precision", "device")
 """Settings of every sidecar that a row keeps."""
-CHANGED_BY = ("targets", "per_target", "templates", "symmetrise")
+CHANGED_BY = ("targets", "per_target", "templates", "genes", "per_gene", "symmetrise")
 """Settings that a sidecar has only where they were given; scores are comparable where they are the same."""
-RESTRICTED_BY = ("atoms", "formula", "chemical_system", "fragment_sha256")
+RESTRICTED_BY = ("space_groups", "atoms", "formula", "chemical_system", "fragment_sha256")
 """Settings with which structures were not free to be any, nor those of a benchmark of prediction."""
 PREDICTION = "match"
 COVERAGE = "coverage"

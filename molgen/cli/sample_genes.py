@@ -114,6 +114,7 @@ def sample_genes(
     model = configured(generator.model, chosen)
     plan = plan_genes(model.data, request, n, seed)
     choices = {"n": n, "seed": seed, "precision": precision, "options": chosen, **request.settings}
+    choices |= {"solver": model.default_solver, "steps": model.default_steps, "spacing": model.default_spacing}
     with _file(generator, plan, out, choices, overwrite) as file:
         if file.chunks_done:
             typer.echo(f"continuing {out}: {file.written:,} of {n:,} genes are there", err=True)

@@ -45,6 +45,11 @@ def cells_of(numbers: dict[str, Tensor], atoms: Tensor, groups: Tensor) -> Tenso
     return torch.stack([a.exp(), (a + b).exp(), (a + c).exp(), *(v.acos().rad2deg() for v in (x, y, z))], dim=1)
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """bfloat16 as float32, float64 as it is."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 class GeneFeatures(nn.Module):
     """Vectors of orbits, groups and queries.
 

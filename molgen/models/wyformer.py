@@ -9,20 +9,24 @@ is that of order-agnostic autoregression (Uria et al. 2014).
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from molgen.errors import ConfigError
 from molgen.models.data_summary import DataSummary
-from molgen.models.gene_features import GeneFeatures, cell_numbers
+from molgen.models.gene_features import GeneFeatures, at_least_float32, cell_numbers
 from molgen.models.gene_vocabulary import GeneVocabulary, Placed
+from molgen.models.wyformer_sampling import draw
 from molgen.networks.set_transformer import Dropout, Memory, SetTransformer
 from molgen.randomness import NoiseSource
 from molgen.symmetry.batch import GeneBatch
 
+ORBITS = "orbits"
+"""The one way of sampling, which has no times: orbit after orbit."""
 FORBIDDEN = -1e9
 """Logit of what cannot be; finite, so that its product with a target of zero is zero."""
 
@@ -70,6 +74,10 @@ class Wyformer(nn.Module):
     """
 
     makes_genes: ClassVar[bool] = True
+    solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {ORBITS: draw}
+    default_solver: ClassVar[str] = ORBITS
+    default_steps: ClassVar[int] = 1
+    default_spacing: ClassVar[float] = 1.0
     states_bonds: ClassVar[bool] = False
 
     def __init__(self, config: WyformerConfig, data: DataSummary) -> None:
@@ -247,11 +255,6 @@ class Wyformer(nn.Module):
     def group_log_prob(self, groups: Tensor) -> Tensor:
         """log p of space groups in the training set, nats, -inf for those that never occur, shape of ``groups``."""
         return self.group_shares[groups].log()
-
-
-def at_least_float32(x: Tensor) -> Tensor:
-    """bfloat16 as float32, float64 as it is."""
-    return x if x.dtype == torch.float64 else x.float()
 
 
 def _shares(classes: Tensor, chosen: Tensor, count: int) -> Tensor:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
+from molgen.models.gene_features import at_least_float32
 from molgen.models.gene_vocabulary import Placed
-from molgen.models.wyformer import Wyformer, at_least_float32
 from molgen.networks.set_transformer import Dropout
 from molgen.randomness import NoiseSource
+
+if TYPE_CHECKING:
+    from molgen.models.wyformer import Wyformer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -23,7 +23,7 @@ from molgen.sampling.formula import size_range
 from molgen.sampling.sizes import Plan
 from molgen.sampling.targets import TARGET
 from molgen.structure import Structure
-from molgen.symmetry.cell import states_cell
+from molgen.symmetry.cell import conventional_cell, plausible_cell, states_cell
 from molgen.symmetry.gene import ASKED, PREDICTED, Gene
 from molgen.symmetry.lines import line_of
 from molgen.symmetry.placement import Placement, place
@@ -91,7 +91,8 @@ def read_realised(genes: Sequence[Gene], data: DataSummary, samples: int, source
     """What a model is given for some structures of each gene.
 
     Args:
-        genes: The genes; cells that their properties state are kept.
+        genes: The genes; cells that their properties state are kept. Where none is stated, the cell is the model's, in
+            the basis of a usual shape (:data:`molgen.symmetry.cell.SHAPES`), the k-th one for the k-th structure.
         data: Of the model.
         samples: Structures of each.
         source: What they were read from, for the sidecar.
@@ -114,13 +115,17 @@ def read_realised(genes: Sequence[Gene], data: DataSummary, samples: int, source
             left_out[f"have more or fewer atoms than it was trained on ({low} to {high})"] += 1
             continue
         try:
-            placed = place(gene)
+            # Where no cell is stated, each structure of a gene begins with another shape of it.
+            cells = (
+                [conventional_cell(gene)] if states_cell(gene) else [plausible_cell(gene, k) for k in range(samples)]
+            )
+            placed = [place(gene, cell) for cell in cells]
         except InputError as error:
             left_out[f"have no cell ({error})"] += 1
             continue
         numbers += [tuple(gene.numbers)] * samples
         labels += [{TARGET: name, "sample": k, ASKED: gene.number} for k in range(samples)]
-        placements += [placed] * samples
+        placements += placed * (samples // len(placed))
     reasons = [f"{count:,} {why}" for why, count in left_out.items()]
     if not numbers:
         raise ConfigError(f"none of {len(genes):,} genes can be realised: {'; '.join(reasons) or 'there are none'}")

@@ -15,6 +15,26 @@ from molgen.symmetry.groups import SpaceGroup
 PACKING = 6.9
 """Volume of a cell over the sum of its atoms' cubed covalent radii; the geometric mean of MP-20's training part."""
 
+SHAPES: dict[str, tuple[tuple[float, float, float], ...]] = {
+    "monoclinic P": ((0.67, 1.30, 102.0), (1.04, 1.73, 124.0), (1.42, 1.03, 97.0)),
+    "monoclinic C": ((0.96, 0.93, 108.0), (0.33, 0.67, 105.0), (0.38, 0.72, 121.0), (0.93, 0.56, 107.0)),
+    "orthorhombic P": ((0.89, 1.07, 90.0),),
+    "orthorhombic A": ((0.99, 3.65, 90.0), (0.64, 1.05, 90.0), (1.01, 3.66, 90.0), (1.31, 1.74, 90.0)),
+    "orthorhombic C": ((2.81, 2.55, 90.0), (3.71, 1.15, 90.0), (3.02, 0.96, 90.0), (1.22, 1.16, 90.0)),
+    "orthorhombic F": ((1.40, 1.66, 90.0), (2.06, 2.90, 90.0)),
+    "orthorhombic I": ((1.44, 1.69, 90.0), (1.41, 3.00, 90.0), (1.01, 1.15, 90.0)),
+    "tetragonal P": ((1.0, 2.00, 90.0), (1.0, 0.57, 90.0)),
+    "tetragonal I": ((1.0, 2.37, 90.0), (1.0, 0.57, 90.0), (1.0, 0.89, 90.0), (1.0, 1.10, 90.0)),
+    "trigonal P": ((1.0, 1.76, 90.0), (1.0, 0.80, 90.0)),
+    "trigonal R": ((1.0, 4.90, 90.0), (1.0, 1.46, 90.0), (1.0, 0.43, 90.0)),
+    "hexagonal P": ((1.0, 0.71, 90.0), (1.0, 1.70, 90.0)),
+}
+"""b/a, c/a and beta of conventional cells: medians of MP-20's training part among the crystals whose Niggli cells have
+the same primitive vectors, the commonest first, at most four. Others begin as near to a cube as they may."""
+_LAST = {2: "triclinic", 15: "monoclinic", 74: "orthorhombic", 142: "tetragonal", 167: "trigonal", 194: "hexagonal",
+         230: "cubic"}  # fmt: skip
+"""Last space group of each crystal system."""
+
 
 def conventional_cell(gene: Gene) -> NDArray[np.float64]:
     """The cell that the gene's properties ``a`` to ``gamma`` state, or else :func:`plausible_cell`.
@@ -48,13 +68,27 @@ def states_cell(gene: Gene) -> bool:
     return any(gene.properties.get(key) is not None for key in CELL)
 
 
-def plausible_cell(gene: Gene) -> NDArray[np.float64]:
-    """As near to a cube as the space group allows, with a volume in proportion to the cubed covalent radii.
+def plausible_cell(gene: Gene, rank: int = 0) -> NDArray[np.float64]:
+    """A cell of a usual shape for the crystal system and the centring, its volume by the cubed covalent radii.
 
-    For hexagonal and rhombohedral axes c/a is then 0.87. Shape and orientation as :func:`conventional_cell`.
+    Args:
+        gene: The gene.
+        rank: Which of the ``SHAPES``, counted from the commonest, and over again beyond the last.
+
+    Returns:
+        As :func:`conventional_cell`.
     """
+    group = gene.group
     cubes = sum(COVALENT_RADII.get(z, UNKNOWN_RADIUS) ** 3 for z in gene.numbers)
-    return allowed(gene.group, np.eye(3) * (PACKING * cubes * len(gene.group.centrings)) ** (2 / 3))
+    volume = PACKING * cubes * len(group.centrings)
+    system = next(name for last, name in _LAST.items() if group.number <= last)
+    shapes = SHAPES.get(f"{system} {group.symbol[0]}", ((1.0, 1.0, 90.0),))
+    b, c, beta = shapes[rank % len(shapes)]
+    metric = np.diag([1.0, b**2, c**2])
+    metric[0, 2] = metric[2, 0] = c * np.sin(np.radians(90.0 - beta))
+    if system in ("trigonal", "hexagonal"):
+        metric[0, 1] = metric[1, 0] = -0.5
+    return allowed(group, metric * (volume**2 / np.linalg.det(metric)) ** (1 / 3))
 
 
 def allowed(group: SpaceGroup, metric: NDArray[np.float64]) -> NDArray[np.float64]:

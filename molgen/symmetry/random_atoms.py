@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from molgen.elements import COVALENT_RADII, UNKNOWN_RADIUS
 from molgen.errors import InputError
 from molgen.structure import Structure
-from molgen.symmetry.cell import states_cell
+from molgen.symmetry.cell import conventional_cell, plausible_cell, states_cell
 from molgen.symmetry.gene import Gene
 from molgen.symmetry.placement import Placement, place
 
@@ -20,12 +20,14 @@ _DRAWS = 32
 """Of an orbit's free parameters, tried together."""
 _ATTEMPTS = 20
 """Beginnings with other first orbits."""
+_GROWTH = 1.02
+"""Of the volume of a cell that is not stated, with each attempt."""
 _IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), np.float64)
 
 
 def random_crystal(gene: Gene, rng: np.random.Generator, separation: float = SEPARATION) -> Structure:
-    """A crystal of the gene's space group and orbits, exactly symmetric, in its stated cell or a plausible one, which
-    grows by 2 % with each attempt that fails.
+    """A crystal of the gene's space group and orbits, exactly symmetric, in its stated cell or a plausible one: with
+    each attempt that fails of another shape, and 2 % larger.
 
     Orbits are drawn one after the other, those of fewest free parameters first; each takes the first of ``_DRAWS``
     draws that lies far enough from those before it and from itself. Where none does, all begins anew.
@@ -41,23 +43,22 @@ def random_crystal(gene: Gene, rng: np.random.Generator, separation: float = SEP
     Raises:
         InputError: ``_ATTEMPTS`` attempts failed, or there is no cell; "kind: detail".
     """
-    placed = place(gene)
     radii = np.array([COVALENT_RADII.get(z, UNKNOWN_RADIUS) for z in gene.numbers])
-    vectors = _IMAGES[_IMAGES.any(axis=1)] @ placed.lattice
-    # Images of one atom are as far apart as the cell says, wherever it lies.
-    nearest, growth = np.linalg.norm(vectors, axis=1).min() / (2 * radii.max()), 1.0 if states_cell(gene) else 1.02
-    if nearest * growth ** ((_ATTEMPTS - 1) / 3) < separation:
-        raise InputError(f"small cell: an atom's own image is at {nearest:.2f} of the sum of radii, not {separation:g}")
     freedom = np.array([gene.group.positions[k].freedom for _, k in gene.orbits])
     for attempt in range(_ATTEMPTS):
-        scale = growth ** (attempt / 3)
-        lattice = placed.lattice * scale
-        parameters = _attempt(placed, lattice, radii, freedom, rng, separation)
-        if parameters is not None and nearest * scale >= separation:
+        growth = _GROWTH ** (attempt / 3)
+        placed = place(gene, conventional_cell(gene) if states_cell(gene) else plausible_cell(gene, attempt) * growth)
+        # Images of one atom are as far apart as the cell says, wherever it lies.
+        vectors = _IMAGES[_IMAGES.any(axis=1)] @ placed.lattice
+        nearest = float(np.linalg.norm(vectors, axis=1).min() / (2 * radii.max()))
+        if nearest < separation and states_cell(gene):
+            raise InputError(f"small cell: an atom's own image is at {nearest:.2f} of twice its radius")
+        parameters = None if nearest < separation else _attempt(placed, radii, freedom, rng, separation)
+        if parameters is not None:
             return Structure(
                 numbers=np.array(gene.numbers),
-                positions=np.mod(placed.fractional(parameters), 1.0) @ lattice,
-                lattice=lattice,
+                positions=np.mod(placed.fractional(parameters), 1.0) @ placed.lattice,
+                lattice=placed.lattice,
                 name=gene.name,
                 properties=dict(gene.properties),
             )
@@ -66,7 +67,6 @@ def random_crystal(gene: Gene, rng: np.random.Generator, separation: float = SEP
 
 def _attempt(
     placed: Placement,
-    lattice: NDArray[np.float64],
     radii: NDArray[np.float64],
     freedom: NDArray[np.int64],
     rng: np.random.Generator,
@@ -82,7 +82,7 @@ def _attempt(
         tried = np.einsum("nij,dj->dni", placed.matrices[atoms], draws) + placed.vectors[atoms]
         others = np.broadcast_to(where[done], (len(draws), len(done), 3))
         rows = np.concatenate([done, atoms])
-        apart = _distances(tried, np.concatenate([others, tried], axis=1), lattice)
+        apart = _distances(tried, np.concatenate([others, tried], axis=1), placed.lattice)
         apart /= radii[atoms][:, None] + radii[rows]
         apart[:, np.arange(len(atoms)), len(done) + np.arange(len(atoms))] = np.inf
         fits = np.flatnonzero(apart.min((1, 2)) >= separation)

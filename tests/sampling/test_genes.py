@@ -139,12 +139,13 @@ def test_from_the_command_line(tmp_path):
     assert "skipped in" in done.stderr
     assert "record 2: malformed gene" in done.stderr
     made = list(io.read(out))
-    exact = sum(one.properties["space_group_number"] == one.properties["asked_space_group"] for one in made)
+    exact = sum(one.properties.get("space_group_number") == one.properties["asked_space_group"] for one in made)
     assert f"{exact} of 10 have the space group of their gene" in done.stderr
     counts = json.loads((tmp_path / "out.extxyz.json").read_text())["counts"]
-    # At 0.1 angstrom an untrained model's crystals may be more symmetric than asked, and never less.
-    assert counts.get("space group as asked", 0) == exact >= 5
-    assert counts.get("space group of higher symmetry", 0) == 10 - exact
+    # Atoms of an untrained model may fall on each other, or into more symmetric places.
+    assert counts["space group as asked"] == exact >= 5
+    others = [counts.get(f"space group {what}", 0) for what in ("of higher symmetry", "not found")]
+    assert exact + sum(others) == 10
     again = CliRunner().invoke(app, [*command, "-k", "2"])
     assert (again.exit_code, list(io.read(out))[9].name) == (0, "9")
     assert CliRunner().invoke(app, [*command, "-n", "3"]).exit_code == 2

@@ -90,10 +90,22 @@ def test_cells_that_the_group_does_not_allow_are_projected():
     np.testing.assert_allclose(again, cell, atol=1e-9)
 
 
+@pytest.mark.parametrize("number", GROUPS)
+def test_plausible_cells_are_allowed_and_differ(number):
+    gene = Gene(number, ((12, len(space_group(number).positions) - 1),))
+    cells = [plausible_cell(gene, rank) for rank in range(2)]
+    for cell in cells:
+        np.testing.assert_allclose(allowed(gene.group, cell @ cell.T), cell, atol=1e-9)
+    assert np.linalg.det(cells[0]) == pytest.approx(np.linalg.det(cells[1]))
+    one_shape = number <= 2 or number >= 195 or ("P" in gene.group.symbol and 16 <= number <= 74)
+    assert np.allclose(*cells) == one_shape
+
+
 def test_plausible_cells():
     salt = plausible_cell(Gene(225, ((11, 0), (17, 1))))
     assert 4.5 < salt[0, 0] < 7.0
     assert salt[0, 0] == pytest.approx(salt[2, 2])
+    assert [plausible_cell(Gene(139, ((12, 0),)), rank)[2, 2] > 5 for rank in range(5)] == [True, *[False] * 3, True]
     hexagonal = plausible_cell(Gene(194, ((12, 2),)))
     np.testing.assert_allclose(hexagonal[0] @ hexagonal[1], -(hexagonal[0] @ hexagonal[0]) / 2)
 
