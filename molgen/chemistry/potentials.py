@@ -1,4 +1,4 @@
-"""Potentials that relax a molecule, by name: MMFF94s, GFN2-xTB, or any ASE calculator."""
+"""Potentials that relax molecules or crystals, by name: MMFF94s, GFN2-xTB, CHGNet, or any ASE calculator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KCAL_PER_MOL = 4184.0 / 96485.33212331
 """One kcal/mol in eV: joules per kilocalorie over the Faraday constant in C/mol (SI 2019)."""
-POTENTIALS = ("mmff94s", "gfn2-xtb")
+POTENTIALS = ("mmff94s", "gfn2-xtb", "chgnet")
 """Names beside ``module:factory``."""
 
 
@@ -58,7 +58,7 @@ class Minimum:
 
 
 class PotentialError(Exception):
-    """A potential cannot treat this molecule; the message is a reason, ``"kind: detail"``."""
+    """A potential cannot treat this structure; the message is a reason, ``"kind: detail"``."""
 
 
 class Potential(ABC):
@@ -107,6 +107,10 @@ def make_potential(name: str) -> Potential:
         from molgen.chemistry.ase_potentials import Gfn2XtbPotential
 
         potential = Gfn2XtbPotential()
+    elif name == "chgnet":
+        from molgen.chemistry.chgnet import ChgnetPotential
+
+        potential = ChgnetPotential()
     elif ":" in name:
         from molgen.chemistry.ase_potentials import CalculatorPotential
 
