@@ -25,11 +25,12 @@ PROTOCOLS = {
     "novelty": "novelty:Novelty",
     "match": "prediction:Match",
     "coverage": "coverage:Coverage",
+    "sun": "sun:Sun",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
 
-CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage")
+CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage", "sun")
 """Those of structures with a lattice; the others score molecules."""
 DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry")}
 
