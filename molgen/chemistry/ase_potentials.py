@@ -101,6 +101,10 @@ class CalculatorPotential(AsePotential):
         except PackageNotFoundError:
             return f"{package}, ASE {version_of('ase')} BFGS"
 
+    @property
+    def energy_version(self) -> str:
+        return f"{self.name} of {super().energy_version}"  # a package makes several calculators
+
     def require(self) -> None:
         _calculator(self.name)
 

@@ -48,6 +48,9 @@ class ChgnetPotential(AsePotential):
         if find_spec("chgnet") is None:
             raise MissingError("CHGNet is not installed", hint='pip install "molgen[stability]"')
 
+    def load(self) -> None:
+        network()
+
     def calculator(self) -> Any:
         return ChgnetCalculator()
 

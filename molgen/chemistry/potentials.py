@@ -78,6 +78,9 @@ class Potential(ABC):
     def require(self) -> None:  # noqa: B027  some need nothing more
         """Raise what keeps it from being used at all: MissingError or ConfigError."""
 
+    def load(self) -> None:  # noqa: B027  most have nothing to load
+        """Load now what takes time, so that it is not the first structure's."""
+
     @abstractmethod
     def minimise(self, mol: Chem.Mol, settings: Settings) -> Minimum:
         """Minimise the energy of a molecule from its conformer on.

@@ -80,7 +80,7 @@ def relax(
     calculator = calculator or USUAL_CALCULATOR[kind]
     settings = Settings(max_steps, USUAL_TOLERANCE[kind] if force_tolerance is None else force_tolerance)
     work = RelaxWork(calculator, settings, bonds, timeout, CellSettings(cell, keep_symmetry), trajectories)
-    choices, energies = _choices(source, work, kind)
+    choices, energies = _choices(source, out, work, kind)
     with RelaxedFile(out, choices, kind=kind, overwrite=overwrite) as file:
         try:
             if trajectories is not None:
@@ -97,12 +97,13 @@ def relax(
     _raise_if_partial(document, out, kind)
 
 
-def _choices(source: str, work: RelaxWork, kind: str) -> tuple[dict[str, Any], str]:
+def _choices(source: str, out: Path, work: RelaxWork, kind: str) -> tuple[dict[str, Any], str]:
     """What decides the results, for JSON, and where their energies come from; wrong options are noticed here."""
     from molgen.chemistry.ase_potentials import AsePotential
     from molgen.chemistry.potentials import make_potential
     from molgen.datasets.find import fingerprint
     from molgen.errors import ConfigError
+    from molgen.io import format_of
 
     potential = make_potential(work.calculator)
     choices: dict[str, Any] = {"source": fingerprint(source), "calculator": work.calculator}
@@ -112,6 +113,8 @@ def _choices(source: str, work: RelaxWork, kind: str) -> tuple[dict[str, Any], s
         if work.trajectories is not None:
             raise ConfigError("--trajectories goes with crystals, but the first structure has no lattice")
         return choices, potential.version
+    if "lattice" not in format_of(out).keeps:
+        raise ConfigError(f"{out}: this format holds no cell", hint="end the name with .extxyz; .gz may follow")
     if not isinstance(potential, AsePotential):
         raise ConfigError(
             f"{work.calculator} relaxes molecules, but the first structure of {source} has a lattice",

@@ -38,7 +38,9 @@ class HullWork:
 
     def __call__(self) -> Evaluator:
         """What the child process calls."""
-        return Evaluator(crystal_potential(self.calculator), self.relax)
+        potential = crystal_potential(self.calculator)
+        potential.load()
+        return Evaluator(potential, self.relax)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,9 @@ class RelaxWork:
         from rdkit import RDLogger
 
         RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-        return Relaxer(make_potential(self.calculator), self)
+        potential = make_potential(self.calculator)
+        potential.load()
+        return Relaxer(potential, self)
 
 
 @dataclass(frozen=True)

@@ -260,11 +260,13 @@ class Session:
                 self._twins.keep(index, record.item)
 
     def _add_twins(self, rows: list[Row], chunk: Chunk) -> None:
-        """Fill in ``unique`` and ``copy_of`` of the comparable rows of a chunk."""
-        for name in [protocol.name for protocol in self.protocols if protocol.compares_crystals]:
-            for index, (row, crystal) in enumerate(zip(rows, chunk.structures, strict=True), chunk.start):
-                if crystal is not None and row.get(f"{name}.comparable"):
-                    first = self._twins.first_of_kind(index, crystal)
+        """Fill in ``unique`` and ``copy_of`` of the comparable rows of a chunk, for all protocols at once."""
+        names = [protocol.name for protocol in self.protocols if protocol.compares_crystals]
+        for index, (row, crystal) in enumerate(zip(rows, chunk.structures, strict=True), chunk.start):
+            comparable = [name for name in names if row.get(f"{name}.comparable")]
+            if crystal is not None and comparable:
+                first = self._twins.first_of_kind(index, crystal)
+                for name in comparable:
                     row |= {f"{name}.unique": first is None, f"{name}.copy_of": first}
 
     def _bond_notes(self) -> list[str]:

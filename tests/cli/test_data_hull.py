@@ -50,7 +50,7 @@ def test_the_file_holds_the_calculators_energies(known, tmp_path):
     assert [entry.name for entry in read.entries] == [crystal.name for crystal in crystals]
     assert [entry.energy for entry in read.entries] == pytest.approx(expected, abs=1e-6)
     assert read.entries[3].composition == ((29, 1), (79, 3))
-    assert (read.calculator, read.energies, read.relaxed) == (EMT[1], "tests", False)
+    assert (read.calculator, read.energies, read.relaxed) == (EMT[1], f"{EMT[1]} of tests", False)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hull.csv.gz", "known.extxyz"]
 
 

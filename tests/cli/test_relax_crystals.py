@@ -55,7 +55,7 @@ def test_every_crystal_is_written_in_order_with_its_results(four, tmp_path):
         assert values["relax_max_force_eV_per_angstrom"] == pytest.approx(minimum.max_force)
         assert values["relax_max_stress_GPa"] == pytest.approx(minimum.max_stress)
         assert (values["relax_space_group_before"], values["relax_space_group_after"]) == (1, 225)
-        assert values["relax_energies"] == "tests"  # the factory's package, which has no version
+        assert values["relax_energies"] == f"{CALCULATORS}:emt of tests"  # a package without a version
     assert written[0].properties["formula"] == "Cu"
     assert not {"space_group", "space_group_number", "symprec"} & set(written[0].properties)
     np.testing.assert_array_equal(written[1].lattice, given[1].lattice)
@@ -120,9 +120,11 @@ def test_interrupted_and_continued_is_the_same_file(tmp_path, monkeypatch):
         (("--calculator", f"{CALCULATORS}:spring"), 3, "gives no stress"),
         ((*EMT, "--cell", "loose"), 3, "free or fixed"),
         ((*EMT, "--force-tolerance", "0"), 3, "force_tolerance"),
+        ((*EMT, "-o", "b.sdf"), 3, "holds no cell"),
     ],
 )
-def test_wrong_use_leaves_nothing_behind(tmp_path, words, code, message):
+def test_wrong_use_leaves_nothing_behind(tmp_path, monkeypatch, words, code, message):
+    monkeypatch.chdir(tmp_path)
     io.write(tmp_path / "a.extxyz", [rock_salt()])
     result = run(tmp_path / "a.extxyz", "-o", tmp_path / "b.extxyz", *words)
     assert result.exit_code == code, result.stderr

@@ -14,6 +14,7 @@ from tests.chemistry.calculators import SOFTNESS, VOLUME
 from tests.scoring.crystals import caesium_chloride, cubic, lone_iron, rewritten, rock_salt
 
 BALLOON = "tests.chemistry.calculators:balloon"
+ENERGIES = f"{BALLOON} of tests"
 KINDS = {"bool": bool, "int": int, "float": float, "str": str}
 
 
@@ -30,7 +31,7 @@ def hull(tmp_path):
     return str(path)
 
 
-def relaxed(crystal, energy, energies="tests", **properties):
+def relaxed(crystal, energy, energies=ENERGIES, **properties):
     """As ``molgen relax`` leaves it."""
     given = {"relax_converged": "true", "relax_energy_eV_per_atom": energy, "relax_energies": energies}
     return crystal.replace(properties=given | properties)
@@ -41,7 +42,7 @@ def stated(crystal, energy):
 
 
 def own_hull(path, relaxed=False):
-    about = {"calculator": BALLOON, "energies": "tests", "relaxed": relaxed}
+    about = {"calculator": BALLOON, "energies": ENERGIES, "relaxed": relaxed}
     write_hull(path, about, [("salt", "NaCl", 0.1, ""), ("Na", "Na", 0.0, ""), ("Cl", "Cl", 0.0, "")])
     return str(path)
 
@@ -141,13 +142,31 @@ def test_the_hull_is_part_of_the_version(tmp_path, hull):
     one = make_protocol("sun", Given(hull=hull)).version
     other = make_protocol("sun", Given(hull=own_hull(tmp_path / "hull.csv"))).version
     assert one != other
-    assert "static tests" in other
+    assert f"static {ENERGIES}" in other
 
 
 def test_options_that_do_not_fit(tmp_path, hull):
     with pytest.raises(ConfigError, match="needs reference energies"):
         score([rock_salt()], "sun")
-    about = {"calculator": BALLOON, "energies": "tests 0.1", "relaxed": False}
-    write_hull(tmp_path / "old.csv", about, [("salt", "NaCl", 0.1, "")])
-    with pytest.raises(ConfigError, match=r"hull old.csv is of tests 0.1, installed is tests"):
-        score([rock_salt()], "sun", hull=str(tmp_path / "old.csv"))
+
+
+@pytest.mark.parametrize(
+    ("calculator", "kind"),
+    [(BALLOON, "other energies: installed is tests."), ("no_such_package:factory", "not relaxed: its energy as it is")],
+)
+def test_scoring_what_is_relaxed_needs_no_potential(tmp_path, calculator, kind):
+    about = {"calculator": calculator, "energies": "elsewhere 0.1", "relaxed": True}
+    write_hull(tmp_path / "hull.csv", about, [("salt", "NaCl", 0.1, "")])
+    samples = [relaxed(rock_salt(), 0.2, energies="elsewhere 0.1"), rock_salt()]
+    rows = score(samples, "sun", hull=str(tmp_path / "hull.csv")).rows
+    assert rows[0]["sun.e_above_hull"] == pytest.approx(0.1)
+    assert rows[1]["sun.e_above_hull"] is None
+    assert rows[1]["sun.reason"].startswith(kind)
+
+
+def test_beside_protocol_novelty(tmp_path, hull):
+    """Both tell crystals apart, and neither takes the other's first crystals for copies."""
+    samples = [stated(rock_salt(), -3.0), stated(caesium_chloride(), -1.0), stated(rewritten(rock_salt()), -3.0)]
+    rows = score(samples, ["novelty", "sun"], hull=hull).rows
+    assert [row["sun.unique"] for row in rows] == [row["novelty.unique"] for row in rows] == [True, True, False]
+    assert [row["sun.copy_of"] for row in rows] == [row["novelty.copy_of"] for row in rows] == [None, None, 0]

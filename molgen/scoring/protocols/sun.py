@@ -10,7 +10,7 @@ from molgen.chemistry.composition import reduced_composition
 from molgen.chemistry.crystal_matching import SAME
 from molgen.chemistry.crystal_relaxation import static_energies
 from molgen.chemistry.periodic_distances import CellDistances
-from molgen.errors import ConfigError, InputError
+from molgen.errors import ConfigError, InputError, MissingError
 from molgen.scoring.hull_building import crystal_potential
 from molgen.scoring.hull_file import HullReference, read_hull
 from molgen.scoring.protocol import Column, Given, Metric, Quantity, Row, Share
@@ -110,11 +110,16 @@ class Sun(Novelty):
 
     @cached_property
     def _potential(self) -> AsePotential:
-        return crystal_potential(self.hull.calculator)
-
-    def require(self) -> None:
-        if self.hull.calculator:
-            self._check_version()
+        """The hull's; InputError where it is not installed, or in another version."""
+        try:
+            potential = crystal_potential(self.hull.calculator)
+        except MissingError as error:
+            raise InputError(f"not relaxed: its energy as it is cannot be had: {error}") from error
+        if potential.energy_version != self.hull.energies:
+            raise InputError(
+                f"other energies: installed is {potential.energy_version}, the hull is of {self.hull.energies}"
+            )
+        return potential
 
     def values(self, subject: Subject, cell: CellDistances) -> Row:
         crystal = subject.structure
@@ -159,15 +164,6 @@ class Sun(Novelty):
         if isinstance(energy, str):
             raise InputError(energy)
         return energy, "static"
-
-    def _check_version(self) -> None:
-        """Raise ConfigError where the potential installed is not the hull's; MissingError where none is."""
-        installed = self._potential.energy_version
-        if installed != self.hull.energies:
-            raise ConfigError(
-                f"hull {self.hull.name} is of {self.hull.energies}, installed is {installed}: these do not compare",
-                hint=f"make the hull again: molgen data hull --calculator {self.hull.calculator}",
-            )
 
 
 def _relaxed(crystal: Structure) -> dict[str, Any]:
