@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ class Checkpoint:
             OutputError: It cannot be written.
         """
         folder = Path(folder)
-        metadata = {"format": FORMAT, "recipe": self.recipe, "data": asdict(self.data), "provenance": self.provenance}
+        metadata = {"format": FORMAT, "recipe": self.recipe, "data": self.data.to_dict(), "provenance": self.provenance}
         metadata |= {"sha256": self.sha256()}
         temporary = folder / f".{WEIGHTS_FILE}.{os.getpid()}"
         weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.weights.items()}
@@ -108,7 +108,7 @@ class Checkpoint:
         model = self.recipe["model"]
         fixed = {name: value for name, value in model.items() if not name.startswith("sample_")}
         # Molecules have no lattice; leaving it out keeps the digests from before there were crystals.
-        facts = {name: value for name, value in asdict(self.data).items() if value or not name.startswith("lattice")}
+        facts = {name: value for name, value in self.data.to_dict().items() if value or not name.startswith("lattice")}
         digest = hashlib.sha256(json.dumps([fixed, facts], sort_keys=True).encode())
         for name, tensor in sorted(self.weights.items()):
             flat = tensor.detach().cpu().contiguous().reshape(-1)

@@ -27,6 +27,9 @@ COVALENT_RADII: dict[int, float] = {
 }
 """Single-bond covalent radius in angstrom by atomic number, hydrogen to curium."""
 
+UNKNOWN_RADIUS = 1.69
+"""Covalent radius in angstrom of the elements beyond curium, taken to be curium's."""
+
 VALENCES: dict[int, tuple[int, ...]] = {
     int(row["number"]): tuple(int(v) for v in row["valences"].split(";")) for row in _TABLE if row["valences"]
 }

@@ -19,6 +19,7 @@ from molgen.errors import ConfigError, InputError
 from molgen.randomness import NoiseSource
 from molgen.sampling.settings import PRECISIONS
 from molgen.scoring.rates import Z_95
+from molgen.symmetry.batch import GeneBatch
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Likelihood:
 
 def likelihood(
     model: Any,
-    batches: Iterable[AtomBatch],
+    batches: Iterable[AtomBatch | GeneBatch],
     *,
     repeats: int = 1,
     seed: int = 0,
@@ -121,7 +122,7 @@ def likelihood(
     return Likelihood(len(terms["nll"]), {key: Mean.of(values) for key, values in terms.items()}, reasons)
 
 
-def _supported(model: Any, batch: AtomBatch, excluded: Counter[str]) -> Tensor:
+def _supported(model: Any, batch: AtomBatch | GeneBatch, excluded: Counter[str]) -> Tensor:
     """Which structures have elements and a size that the model can produce, shape ``(B,)``; counts the others."""
     known = torch.isin(batch.elements, torch.tensor(model.data.elements)) | ~batch.mask
     elements = known.all(dim=1)
@@ -131,6 +132,6 @@ def _supported(model: Any, batch: AtomBatch, excluded: Counter[str]) -> Tensor:
     return elements & sizes
 
 
-def _noise(batch: AtomBatch, seed: int, number: int, repeat: int) -> NoiseSource:
+def _noise(batch: AtomBatch | GeneBatch, seed: int, number: int, repeat: int) -> NoiseSource:
     state = np.random.SeedSequence(seed, spawn_key=(number, repeat)).generate_state(1, np.uint64)[0]
     return NoiseSource.seeded(int(state >> np.uint64(1)), len(batch), batch.mask.shape[1], device=batch.device)

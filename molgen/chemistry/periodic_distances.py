@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from molgen.chemistry.unit_cell import canonical_cell
-from molgen.elements import COVALENT_RADII
+from molgen.elements import COVALENT_RADII, UNKNOWN_RADIUS
 from molgen.structure import Structure
 
 _IMAGES = np.array(list(product((-1, 0, 1), repeat=3)), np.float64)
-UNKNOWN_RADIUS = 1.69
-"""Covalent radius in angstrom of the elements beyond curium, taken to be curium's."""
 GRAMS_PER_CM3 = 1.66053906660
 """Of one dalton per cubic angstrom (CODATA 2018)."""
 

@@ -1,6 +1,6 @@
 """`molgen convert`: from one file format, or a data set, to another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial as partial_of
 from pathlib import Path
@@ -17,7 +17,9 @@ _REPORT_EVERY = 100
 
 
 def convert(
-    source: Annotated[str, typer.Argument(metavar="A", help="A file, folder or zip, or a data set: NAME[:split].")],
+    source: Annotated[
+        str, typer.Argument(metavar="A", help="A file, folder or zip, or a data set: NAME[:split]; genes.")
+    ],
     target: Annotated[str, typer.Argument(metavar="B", help="The file to make; its ending says the format.")],
     bonds: Annotated[
         str,
@@ -32,6 +34,7 @@ def convert(
         float | None,
         typer.Option(help="Crystals also exactly symmetric, in the space group found at this tolerance in angstrom."),
     ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the random coordinates for genes.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace B if it exists.")] = False,
 ) -> None:
     """Copy structures from one format to another.
@@ -39,7 +42,9 @@ def convert(
     Formats by ending: .sdf .mol .xyz .extxyz .smi .smiles .cif .vasp .poscar; .gz may follow. B.zip and B/ hold one CIF
     for each structure, B.poscar.zip and B.poscar/ one POSCAR. Geometries for SMILES are made with ETKDG and MMFF94.
     --niggli and --symmetrise label crystals with formula and space group; a symmetrised crystal's CIF holds the
-    conventional cell with its operations. Where B holds bonds and A states none, they are perceived, with formal
+    conventional cell with its operations. Genes (A.jsonl) become crystals of their space group and orbits with random
+    free parameters, no two atoms nearer than 0.7 of their covalent radii, in the cell that a gene states or a plausible
+    one: to be relaxed. Where B holds bonds and A states none, they are perceived, with formal
     charges, and stderr says so. Unreadable records and structures whose bonds cannot be perceived are counted by reason
     on stderr and give exit code 5; the latter are written without bonds.
 
@@ -59,7 +64,7 @@ def convert(
     writer = open_writer(partial)
     try:
         with writer, progress_bar("converting", "structures") as report:
-            _copy(source, writer, bonds, change, counts, report)
+            _copy(_opened(source, seed, counts.skipped), writer, bonds, change, counts, report)
         if not writer.count:
             raise InputError(f"nothing in {source} could be converted: {'; '.join(counts.skipped.lines())}")
         take_over(target_of(partial), final)
@@ -123,8 +128,30 @@ def _check(source: str, final: "Target", bonds: str, overwrite: bool) -> None:
         raise OutputError(f"{target} exists already", hint="add --overwrite to replace it, or name another file")
 
 
+def _opened(source: str, seed: int, skipped: "Skipped") -> "Iterator[Structure]":
+    """The structures of a source; those of genes are random."""
+    from molgen.datasets.find import open_structures
+    from molgen.symmetry.lines import is_gene_file
+
+    return _realised(source, seed, skipped) if is_gene_file(source) else open_structures(source, on_error=skipped.add)
+
+
+def _realised(source: str, seed: int, skipped: "Skipped") -> "Iterator[Structure]":
+    import numpy as np
+
+    from molgen.errors import InputError
+    from molgen.symmetry.lines import read_genes
+    from molgen.symmetry.random_atoms import random_crystal
+
+    for index, gene in enumerate(read_genes(source, on_error=lambda line, reason: skipped.add(line - 1, reason))):
+        try:
+            yield random_crystal(gene, np.random.default_rng((seed, index)))
+        except InputError as error:
+            skipped.add(index, str(error))
+
+
 def _copy(
-    source: str,
+    structures: "Iterator[Structure]",
     writer: "Writer",
     bonds: str,
     change: "Callable[[Structure], Structure] | None",
@@ -132,10 +159,9 @@ def _copy(
     report: "Report",
 ) -> None:
     """Stream the source into the writer."""
-    from molgen.datasets.find import open_structures
     from molgen.errors import InputError
 
-    for structure in open_structures(source, on_error=counts.skipped.add):
+    for structure in structures:
         # What was read and what was skipped so far add up to the number of this record.
         index = writer.count + counts.skipped.total
         bonded, problem = structure, ""

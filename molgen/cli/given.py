@@ -1,4 +1,5 @@
-"""What the user asks of `molgen sample`: a formula, a chemical system, targets or a fragment, and settings by name."""
+"""What the user asks of `molgen sample`: a formula, a chemical system, targets, a fragment or genes, and settings by
+name."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.sampling.conditions import Request
     from molgen.structure import Structure
+    from molgen.symmetry.gene import Gene
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Asked:
     fragment: Path | None = None
     fragment_atoms: str | None = None
     atoms: str | None = None
+    genes: Path | None = None
 
     def request(self, model: Any) -> Request:
         """What is asked for, checked as far as it can be before files are read, and then read from them.
@@ -39,12 +42,13 @@ class Asked:
         from molgen.sampling.formula import parse_units
         from molgen.sampling.sizes import parse_atoms
 
-        options = {"formula": self.formula, "chemical system": self.system, "targets": self.targets}
-        given = [name for name, value in {**options, "fragment": self.fragment}.items() if value is not None]
+        options: dict[str, Any] = {"formula": self.formula, "chemical system": self.system, "targets": self.targets}
+        options |= {"fragment": self.fragment, "genes": self.genes}
+        given = [name for name, value in options.items() if value is not None]
         if self.fragment_atoms is not None and self.fragment is None:
             raise typer.BadParameter("--fragment-atoms chooses atoms of a --fragment, and none is given")
-        if self.per_target is not None and self.targets is None:
-            raise typer.BadParameter("--per-target counts structures for each of --targets, and none are given")
+        if self.per_target is not None and self.targets is None and self.genes is None:
+            raise typer.BadParameter("--per-target counts structures for each of --targets or --genes: none are given")
         if reason := refusal(
             model,
             given,
@@ -66,6 +70,8 @@ class Asked:
             templates_source=templates or "",
             fragment=None if self.fragment is None else _read_fragment(self.fragment, self.fragment_atoms),
             atoms=None if self.atoms is None else parse_atoms(self.atoms),
+            genes=None if self.genes is None else read_gene_file(self.genes),
+            genes_source="" if self.genes is None else str(self.genes),
         )
 
     @property
@@ -80,6 +86,18 @@ def _read_fragment(path: Path, atoms: str | None) -> Structure:
     from molgen.chemistry.fragment import parse_indices, read_fragment
 
     return read_fragment(path, None if atoms is None else parse_indices(atoms))
+
+
+def read_gene_file(path: Path) -> list[Gene]:
+    """The genes of a file; lines that hold none are counted on stderr, the first of each kind in words."""
+    from molgen.io import Skipped
+    from molgen.symmetry.lines import read_genes
+
+    skipped = Skipped()
+    genes = list(read_genes(path, on_error=lambda number, reason: skipped.add(number - 1, reason)))
+    for line in skipped.lines():
+        typer.echo(f"skipped in {path}: {line}", err=True)
+    return genes
 
 
 def _read_templates(spec: str) -> list[Structure]:

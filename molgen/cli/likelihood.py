@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from molgen.batch import AtomBatch
     from molgen.io import Skipped
     from molgen.likelihood import Likelihood
+    from molgen.symmetry.batch import GeneBatch
 
 
 def likelihood(
@@ -25,6 +26,8 @@ def likelihood(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
 ) -> None:  # fmt: skip
     """Upper bound on -log p(structure) in nats: mean over structures with its terms and 95 % intervals.
+
+    Of a model of genes -log p of the gene, exact for genes of few orbits (share: exact). DATA may be a file of genes.
 
     Structures with an element or a number of atoms that the training set lacks have -log p = infinity; they are counted
     and left out of the mean. Exit code 5: some records could not be read.
@@ -44,7 +47,8 @@ def likelihood(
 
     generator = load(checkpoint, device)
     skipped = Skipped()
-    total, batches = _batches(data, limit, seed, batch_size, skipped)
+    of_genes = getattr(generator.model, "makes_genes", False)
+    total, batches = (_gene_batches if of_genes else _batches)(data, limit, seed, batch_size, skipped)
     with progress_bar("likelihood", "structures") as report:
         result = estimate(
             generator.model,
@@ -105,6 +109,41 @@ def _batches(
         sizes, batch_of = dataset.sizes[indices], dataset.batch
     if not len(indices):
         raise InputError(f"{spec} holds no structure that can be read")
+    chosen = np.random.default_rng(seed).permutation(len(indices))[:limit]
+    rows = ordered_batches(indices[chosen], sizes[chosen], batch_size)
+    return len(chosen), map(batch_of, rows)
+
+
+def _gene_batches(
+    spec: str, limit: int | None, seed: int, batch_size: int, skipped: Skipped
+) -> tuple[int, Iterator[GeneBatch]]:
+    """The same for a model of genes: genes of a data set's crystals, or of a file of genes."""
+    from pathlib import Path
+
+    import numpy as np
+
+    from molgen.datasets.batching import ordered_batches
+    from molgen.datasets.find import open_dataset, split_spec
+    from molgen.datasets.genes import GeneSet
+    from molgen.errors import InputError
+    from molgen.symmetry.batch import GeneBatch
+    from molgen.symmetry.lines import read_genes
+
+    if Path(spec).is_file():
+        genes = list(read_genes(spec, on_error=skipped.add))
+        indices, sizes = np.arange(len(genes)), np.array([len(gene) for gene in genes], np.int64)
+
+        def from_list(rows: np.ndarray) -> GeneBatch:
+            return GeneBatch.from_genes([genes[row] for row in rows])
+
+        batch_of: Callable[[np.ndarray], GeneBatch] = from_list
+    else:
+        name, split = split_spec(spec)
+        found = GeneSet.open(open_dataset(name), workers=-1)
+        indices = np.arange(len(found)) if split is None else found.indices(split)
+        sizes, batch_of = found.sizes[indices], found.batch
+    if not len(indices):
+        raise InputError(f"{spec} holds no gene that can be read")
     chosen = np.random.default_rng(seed).permutation(len(indices))[:limit]
     rows = ordered_batches(indices[chosen], sizes[chosen], batch_size)
     return len(chosen), map(batch_of, rows)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from molgen.sampling.trajectory import Trajectory
 
 DEFAULT_NUMBER = 1000
-_OUT = "File: .sdf (holds bonds), .extxyz, .xyz, + .gz; for crystals .extxyz, .cif, .zip or FOLDER/ of CIFs."
+_OUT = "File: .sdf (with bonds), .extxyz, .xyz, + .gz; crystals: .extxyz, .cif, .zip, FOLDER/ of CIFs; genes: .jsonl."
 
 
 def sample(
@@ -34,12 +34,16 @@ def sample(
     atoms: Annotated[str | None, typer.Option(help="Number of atoms, 19 or 10-20; default as trained on.")] = None,
     formula: Annotated[str | None, typer.Option(help="Composition, C7H10O2 (with hydrogens) or LiFePO4.")] = None,
     num_formula_units: Annotated[str | None, typer.Option(help="Formula units in a crystal's cell, 2 or 1..4.")] = None,
+    spacegroup: Annotated[str | None, typer.Option(help="Of genes: 225, Fm-3m, or several: 221,225.")] = None,
+    max_atoms: Annotated[int | None, typer.Option(min=1, help="Of genes: most atoms in the primitive cell.")] = None,
     chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
     targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
-    per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures per target.")] = None,
+    per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures for each.")] = None,
     templates: Annotated[str | None, typer.Option(help="Known crystals to begin with: mp20, or a file.")] = None,
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
+    genes: Annotated[Path | None, typer.Option(help="File of genes, .jsonl: space groups and orbits to keep.")] = None,
+    realise: Annotated[str | None, typer.Option(help="Model that makes crystals of genes; crystalflow_mp20.")] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
@@ -61,7 +65,12 @@ def sample(
     --chemical-system those that lack an element are rejected, counted, and replaced. With --targets each structure
     says in property target whose composition it has, for the match scores. With --templates the k-th crystal of a
     composition begins as the k-th best known crystal (of a data set's train split) with its elements exchanged, and is
-    refined, without noise; property template names it. A dozen steps are enough.
+    refined, without noise; property template names it. A dozen steps are enough. With --genes each crystal keeps the
+    space group and the orbits of its gene, and the cell where the gene states one; target names the gene, and
+    asked_space_group its group, which the space group found is compared with.
+
+    A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
+    --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell).
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.
@@ -69,7 +78,9 @@ def sample(
     Examples: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250;
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
     molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
-    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20
+    molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20;
+    molgen sample CHECKPOINT --genes genes.jsonl -k 4 -o crystals.extxyz;
+    molgen sample checkpoints/wyformer_mp20 --spacegroup 225 --chemical-system Li-Mn-O -n 20 -o cifs/
     """
     from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
     from molgen.host_cpu import prepare_cpu
@@ -77,18 +88,41 @@ def sample(
     end_by_sigterm_as_by_ctrl_c()
     prepare_cpu()
     from molgen.cli.given import Asked, options_from
+    from molgen.cli.sample_genes import REALISER, GeneOptions, genes_beside, options_shared_out, sample_genes
     from molgen.cli.sampled import conclude, noun, writing
     from molgen.io import target_of
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
     from molgen.sampling.settings import Settings
     from molgen.sampling.trajectory import Trajectory
+    from molgen.symmetry.lines import is_gene_file
 
+    options = options_from(set_)
+    generator = load(checkpoint, device)
+    if getattr(generator.model, "makes_genes", False):
+        _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
+        given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
+        only_genes = is_gene_file(out)
+        if only_genes:
+            unfit = {"steps": steps, "solver": solver, "spacing": spacing, "per_target": per_target}
+            _refuse(generator, **unfit, symmetrise=symmetrise, trajectory=trajectory, realise=realise)
+        else:
+            check_format(out, periodic=True)
+        genes = Path(out) if only_genes else genes_beside(out)
+        options, rest = options_shared_out(generator, options, only_genes)
+        sample_genes(
+            generator, given, genes, n or DEFAULT_NUMBER, seed,
+            precision=precision, options=options, overwrite=overwrite, ends=only_genes,
+        )  # fmt: skip
+        if only_genes:
+            return
+        generator, options, n = load(realise or REALISER, device), rest, None
+        formula = num_formula_units = chemical_system = atoms = None
+    else:
+        _refuse(generator, spacegroup=spacegroup, max_atoms=max_atoms, realise=realise)
     target = target_of(out)
     if trajectory is not None:
         _check_trajectory(trajectory, target.path, overwrite)
-    options = options_from(set_)
-    generator = load(checkpoint, device)
     check_format(out, generator.model.data.is_periodic)
     _check_symmetrise(symmetrise, generator)
     settings = Settings.of(
@@ -104,6 +138,7 @@ def sample(
         fragment=fragment,
         fragment_atoms=fragment_atoms,
         atoms=atoms,
+        genes=genes,
     )
     work = _planned(generator, asked, n, seed)
     follower = (
@@ -140,8 +175,9 @@ def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Wor
     from molgen.sampling.conditions import make_condition, number_of
 
     request = asked.request(generator.model)
-    if n is not None and asked.targets is not None:
-        raise typer.BadParameter("--targets says how many structures are made; --per-target is the number for each")
+    if n is not None and (asked.targets is not None or asked.genes is not None):
+        said = "--genes" if asked.targets is None else "--targets"
+        raise typer.BadParameter(f"{said} says how many structures are made; --per-target is the number for each")
     condition = make_condition(generator.model, request)
     for note in [] if condition is None else condition.notes(generator.model.data):
         typer.echo(f"note: {note}", err=True)
@@ -150,26 +186,12 @@ def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Wor
 
 
 def _rounds(file: SampleFile, generator: Generator, work: _Work) -> Iterator[tuple[Plan, int]]:
-    """Each round's plan, and how many chunks came before it; those that an earlier run began are the same again."""
-    from molgen.sampling.rounds import rounds
+    """Each round's plan, and how many chunks came before it."""
+    from molgen.sampling.output import rounds_of
 
-    later: list[int] = file.state["rounds"]
-    known, before = len(later), 0
-
-    def rejected(number: int) -> int:
-        if number < known:
-            return later[number]
-        by_chance = work.condition is not None and work.condition.by_chance
-        return file.not_asked_for - sum(file.state["rounds"]) if by_chance else 0
-
-    def again(number: int, seed: int) -> Plan:
-        return generator.plan(number, seed, work.atoms, work.condition)
-
-    for index, plan in enumerate(rounds(work.plan, again, rejected)):
-        if index > known:
-            file.extend(len(plan), len(plan.chunks))
-        yield plan, before
-        before += len(plan.chunks)
+    by_chance = work.condition is not None and work.condition.by_chance
+    again = lambda number, seed: generator.plan(number, seed, work.atoms, work.condition)  # noqa: E731
+    return rounds_of(file, work.plan, again, by_chance=by_chance)
 
 
 def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
@@ -177,6 +199,13 @@ def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
     names = ("steps", "solver", "spacing", "precision")
     given = {} if condition is None else condition.settings
     return {**{name: getattr(settings, name) for name in names}, "options": dict(settings.options) or None, **given}
+
+
+def _refuse(generator: Generator, **options: Any) -> None:
+    """Raise BadParameter for options that are given and that a model has no use for."""
+    if given := [name.replace("_", "-") for name, value in options.items() if value is not None]:
+        named = ", ".join(f"--{name}" for name in given)
+        raise typer.BadParameter(f"{named}: {generator.model.config.name} has no use for it here")
 
 
 def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:
@@ -219,24 +248,14 @@ def _sample_file(
         manner: How structures become records.
         overwrite: Replace a file of other settings.
     """
-    from molgen.provenance import hardware, versions
+    from molgen.cli.sampled import facts_of
     from molgen.sampling.output import SampleFile
 
     decisive = {"checkpoint_sha256": generator.sha256(), **choices, "device": generator.device.partition(":")[0]}
-    facts = {
-        "checkpoint": str(generator.path),
-        "model": generator.checkpoint.recipe.get("model", {}).get("name"),
-        "recipe": generator.checkpoint.recipe,
-        "training": generator.checkpoint.provenance,
-        **manner.facts,
-        "hardware": hardware(generator.device),
-        "versions": versions(),
-        **source,
-    }
     return SampleFile(
         out,
         decisive,
-        facts,
+        {**facts_of(generator), **manner.facts, **source},
         len(plan.chunks),
         prepare=manner.prepare,
         count=manner.count,

@@ -17,6 +17,21 @@ if TYPE_CHECKING:
     from molgen.structure import Structure
 
 UNITS = "formula_units"
+GROUP = "space group"
+
+
+def facts_of(generator: Generator) -> dict[str, Any]:
+    """Provenance of what a model makes here: the model, the machine, the versions."""
+    from molgen.provenance import hardware, versions
+
+    return {
+        "checkpoint": str(generator.path),
+        "model": generator.checkpoint.recipe.get("model", {}).get("name"),
+        "recipe": generator.checkpoint.recipe,
+        "training": generator.checkpoint.provenance,
+        "hardware": hardware(generator.device),
+        "versions": versions(),
+    }
 
 
 @dataclass(frozen=True)
@@ -67,10 +82,28 @@ def noun(generator: Generator) -> str:
 
 
 def _counted_crystal(structure: Structure) -> dict[str, int]:
+    from molgen.symmetry.gene import ASKED
+
     properties = structure.properties
     counts = {"symmetric": int(properties.get("space_group_number", 1) > 1)}
     counts["space_group_not_found"] = int("space_group_number" not in properties)
+    counts |= {f"{GROUP} {_compared(properties)}": 1} if ASKED in properties else {}
     return counts | ({f"{UNITS} {properties[UNITS]}": 1} if UNITS in properties else {})
+
+
+def _compared(properties: Mapping[str, Any]) -> str:
+    """What became of the space group that was asked for."""
+    from molgen.symmetry.gene import ASKED
+    from molgen.symmetry.groups import space_group
+
+    asked, found = properties[ASKED], properties.get("space_group_number")
+    if found is None:
+        return "not found"
+    if found == asked:
+        return "as asked"
+    # More translations alone make another group of as many rotations.
+    fewer = len(space_group(found).rotations) < len(space_group(asked).rotations)
+    return "of lower symmetry" if fewer else "of higher symmetry"
 
 
 def conclude(file: SampleFile, generator: Generator, n: int, condition: Condition | None) -> None:
@@ -101,6 +134,11 @@ def _say_counts(file: SampleFile) -> None:
         typer.echo(f"{counts['sanitised']:,} sanitised, {counts['connected']:,} in one piece", err=True)
     if "symmetric" in counts:
         typer.echo(f"{counts['symmetric']:,} with symmetry (a space group other than P1)", err=True)
+    groups = {name.removeprefix(f"{GROUP} "): count for name, count in counts.items() if name.startswith(GROUP)}
+    if groups:
+        exact = f"{groups.get('as asked', 0):,} of {sum(groups.values()):,} have the space group of their gene"
+        others = "; ".join(f"{count:,} {what}" for what, count in sorted(groups.items()) if what != "as asked")
+        typer.echo(exact + (f" ({others})" if others else ""), err=True)
     shares = {name.removeprefix(f"{UNITS} "): count for name, count in counts.items() if name.startswith(UNITS)}
     if shares:
         named = ", ".join(f"Z = {units}: {count:,}" for units, count in shares.items())

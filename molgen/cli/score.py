@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 def score(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILES...", help="Structure files, folders, or data sets such as qm9:test; one set."),
+        typer.Argument(metavar="FILES...", help="Structure or gene files, folders, or data sets such as qm9:test."),
     ],
     protocol: Annotated[
         str,
         typer.Option(
             help="One or more, joined by commas. Molecules: edm (usual), explicit, explicit-sulfoxide, "
             "explicit-legacy, xyz2mol, openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory. "
-            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match, coverage, sun."
+            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match, coverage, sun. Genes (.jsonl): genes."
         ),
     ] = "",
     reference: Annotated[
@@ -72,7 +72,7 @@ def score(
     timeout: Annotated[float, typer.Option(min=0.1, help="Processor seconds per structure and protocol.")] = 60.0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace --out instead of continuing it.")] = False,
 ) -> None:  # fmt: skip
-    """Score molecules or crystals of any generator: rates with counts and 95 % intervals, failures with reasons.
+    """Score molecules, crystals or genes of any generator: rates with counts and 95 % intervals, failures with reasons.
 
     Exit code 5: some records could not be read; they count as failures, and each is named with its reason.
 
@@ -81,7 +81,7 @@ def score(
     from molgen.datasets.find import fingerprint
     from molgen.scoring.kinds import fitting_protocols
     from molgen.scoring.protocol import Given
-    from molgen.scoring.records import first_structure, read_records
+    from molgen.scoring.records import first_scored, scored_records
     from molgen.scoring.session import make_protocols
 
     if workers == 0:
@@ -90,7 +90,7 @@ def score(
     _check_out(out, [*files, *(given for given in (reference, targets, hull) if given is not None)])
     inputs = {"files": [fingerprint(file) for file in files], "reference": reference}  # a missing file is noticed here
     asked = [name.strip() for name in protocol.split(",")] if protocol else []
-    names = fitting_protocols(asked, first_structure(read_records(files)), files[0])
+    names = fitting_protocols(asked, first_scored(scored_records(files)), files[0])
     make_protocols(names, Given(reference or "", targets or "", hull or ""), bonds)  # errors of the options come first
     session = _open_session(files, names, reference, targets, hull, bonds, timeout, distributions, workers)
     _score(session, files, workers, dask, out, inputs | session.settings, overwrite)
@@ -109,13 +109,13 @@ def _open_session(
     workers: int,
 ) -> Session:
     """The session, with the reference in every form that it needs."""
-    from molgen.scoring.records import first_structure, read_records
+    from molgen.scoring.records import first_scored, scored_records
     from molgen.scoring.session import Session, open_distributions
 
     with progress_bar("reference", "structures") as progress:
         target = None
         if distributions:
-            first = first_structure(read_records(files))
+            first = first_scored(scored_records(files))
             target = open_distributions(reference, bonds, first, workers=workers, progress=progress)
         return Session(
             protocols,
@@ -140,12 +140,12 @@ def _score(
     overwrite: bool,
 ) -> None:
     """Score the files, and write the rows where they are asked for."""
-    from molgen.scoring.records import read_records
+    from molgen.scoring.records import scored_records
     from molgen.scoring.rows_file import RowsFile, column_kinds
 
     with progress_bar("scoring", "structures") as progress:
         if out is None:
-            for _ in session.rows(read_records(files), workers=workers, dask=dask, progress=progress):
+            for _ in session.rows(scored_records(files), workers=workers, dask=dask, progress=progress):
                 pass
             return
         table = RowsFile(out, column_kinds(session.protocols), settings, overwrite=overwrite)
@@ -160,7 +160,7 @@ def _score(
 
 def _fill(table: RowsFile, session: Session, files: list[str], workers: int, dask: str | None, report: Report) -> None:
     """Score what the table lacks, row by row, and settle it."""
-    from molgen.scoring.records import read_records
+    from molgen.scoring.records import scored_records
 
     if table.rows:
         typer.echo(f"continuing {table.path}: {table.rows:,} rows are there", err=True)
@@ -170,7 +170,7 @@ def _fill(table: RowsFile, session: Session, files: list[str], workers: int, das
         table.boundary(session.state)
         report(done, total)
 
-    for row in session.rows(read_records(files), workers=workers, dask=dask, progress=chunk_done):
+    for row in session.rows(scored_records(files), workers=workers, dask=dask, progress=chunk_done):
         table.write(row)
     table.finish(session.summary().to_dict())
 

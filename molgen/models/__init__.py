@@ -11,6 +11,7 @@ from molgen.models.data_summary import DataSummary
 from molgen.models.diffcsp import DiffCSP, DiffCSPConfig
 from molgen.models.edm import EDM, EDMConfig
 from molgen.models.eqgat import EQGATConfig, EQGATDiffusion
+from molgen.models.wyformer import Wyformer, WyformerConfig
 
 __all__ = ["MODELS", "DataSummary", "build"]
 
@@ -20,6 +21,7 @@ MODELS: Final[dict[str, tuple[type[Any], type[Any]]]] = {
     "eqgat": (EQGATConfig, EQGATDiffusion),
     "diffcsp": (DiffCSPConfig, DiffCSP),
     "crystalflow": (CrystalFlowConfig, CrystalFlow),
+    "wyformer": (WyformerConfig, Wyformer),
 }
 """Name -> (settings dataclass, model class). A model offers what ``EDM`` offers."""
 

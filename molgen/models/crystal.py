@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from molgen.batch import AtomBatch
+from molgen.elements import COVALENT_RADII, UNKNOWN_RADIUS
 from molgen.errors import ConfigError
 from molgen.geometry.periodic import to_cartesian, to_fractional, wrap
 from molgen.models.data_summary import DataSummary
@@ -46,6 +47,7 @@ class CrystalVocabulary(nn.Module):
 
     Attributes:
         elements: Atomic number of each class, shape ``(K,)``.
+        radii: Covalent radius of each in angstrom, shape ``(K,)``.
 
     Args:
         data: Summary of a data set of crystals.
@@ -55,6 +57,7 @@ class CrystalVocabulary(nn.Module):
     """
 
     elements: Tensor
+    radii: Tensor
 
     def __init__(self, data: DataSummary) -> None:
         super().__init__()
@@ -65,6 +68,8 @@ class CrystalVocabulary(nn.Module):
             )
         self.data = data
         self.register_buffer("elements", torch.tensor(data.elements), persistent=False)
+        radii = [COVALENT_RADII.get(number, UNKNOWN_RADIUS) for number in data.elements]
+        self.register_buffer("radii", torch.tensor(radii), persistent=False)
 
     def labels(self) -> list[str]:
         """What each class of the elements stands for, the same for every data set."""

@@ -71,6 +71,7 @@ class CrystalFlowConfig:
         sample_position_noise: Bridge noise of the coordinates, in periods.
         sample_category_noise: Rate of jumps of elements back to the prior.
         sample_template_time: Time that the network is told in the first step that refines a template.
+        sample_symmetric_draws: Draws of a gene's free parameters; the one with atoms furthest apart begins.
         sample_temperature: Of the elements' probabilities.
     """
 
@@ -98,6 +99,7 @@ class CrystalFlowConfig:
     sample_position_noise: float = 0.0
     sample_category_noise: float = 0.0
     sample_template_time: float = 0.05
+    sample_symmetric_draws: int = 32
     sample_temperature: float = 1.0
 
 
@@ -131,7 +133,7 @@ class CrystalFlow(nn.Module):
 
     solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"flow": sampling.solve}
     states_bonds: ClassVar[bool] = False
-    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system", "templates"})
+    accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system", "templates", "genes"})
     default_solver: ClassVar[str] = "flow"
 
     def __init__(self, config: CrystalFlowConfig, data: DataSummary) -> None:

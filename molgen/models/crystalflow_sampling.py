@@ -1,4 +1,8 @@
-"""Sampling CrystalFlow: from noise, or from templates, to crystals, with given elements held in place."""
+"""Sampling CrystalFlow: from noise, or from templates, to crystals, with given elements held in place.
+
+Crystals of given space groups and orbits move in the free parameters alone, as in DiffCSP++ (Jiao et al. 2024): they
+begin with them drawn, and what the network predicts is averaged over the group (``molgen.geometry.symmetry``).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from molgen.geometry.lattice import symmetric_log
+from molgen.geometry.lattice import from_symmetric_log, symmetric_log
+from molgen.geometry.periodic import distance_matrix, wrap
+from molgen.geometry.symmetry import Symmetry
 from molgen.models.crystal import Crystal
 from molgen.models.known import Known
 from molgen.processes.categorical_flow import tempered
@@ -50,11 +56,13 @@ class FlowingCrystal:
         crystal: At that time.
         known: Whose elements are given, or restricted.
         before: The last prediction, None at the beginning.
+        cell: Standardised numbers of the lattices that are given, shape ``(B, 6)``; None where none is.
     """
 
     crystal: CellState
     known: Known
     before: CrystalPrediction | None = None
+    cell: Tensor | None = None
 
 
 def draw(model: CrystalFlow, mask: Tensor, noise: NoiseSource) -> CellState:
@@ -77,17 +85,50 @@ def start(
         noise: Random draws.
         given: Crystals and what of them is known; None for nothing.
     """
-    crystal, known = draw(model, mask, noise), Known.nothing(mask)
+    crystal, known, cell = draw(model, mask, noise), Known.nothing(mask), None
     if given is not None:
         known = given[1]
         crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
-        if known.begun is not None:
+        if known.cells is not None:
             cell = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
+        if known.begun is not None:
+            begun = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
             crystal = crystal.replace(
                 fractional=torch.where(known.begun[:, None, None], given[0].fractional, crystal.fractional),
-                cell=torch.where(known.begun.unsqueeze(1), cell, crystal.cell),
+                cell=torch.where(known.begun.unsqueeze(1), begun, crystal.cell),
             )
-    return FlowingCrystal(crystal=crystal, known=known)
+        if known.symmetry is not None:
+            crystal = crystal.replace(
+                fractional=_apart(model, known.symmetry, crystal, given[0].lattice, noise),
+                cell=_symmetric_cell(model, known.symmetry, crystal.cell, mask),
+            )
+    return FlowingCrystal(crystal=crystal, known=known, cell=cell)
+
+
+def _apart(model: CrystalFlow, symmetry: Symmetry, drawn: CellState, lattice: Tensor, noise: NoiseSource) -> Tensor:
+    """Of several draws of the orbits' free parameters those whose atoms are furthest apart, shape ``(B, N, 3)``.
+
+    Two orbits drawn onto each other seldom part again: what the network sees is then the same for both.
+
+    Args:
+        model: The model.
+        symmetry: Space groups and orbits.
+        drawn: With the first draws, and the elements.
+        lattice: The cells that are expected, in which distances are measured, shape ``(B, 3, 3)``.
+        noise: Of the other draws.
+    """
+    n, best, separation = drawn.mask.shape[1], drawn.fractional, torch.full_like(lattice[:, 0, 0], -1.0)
+    radii = model.vocabulary.radii[drawn.elements].to(lattice)
+    pairs = (drawn.mask.unsqueeze(1) & drawn.mask.unsqueeze(2)).tril(-1)
+    for number in range(model.config.sample_symmetric_draws):
+        draws = [noise.uniform_atoms(n) for _ in range(3)] if number else None
+        fractional = symmetry.place(drawn.fractional if draws is None else torch.stack(draws, dim=-1).to(best))
+        apart = distance_matrix(fractional, lattice) / (radii.unsqueeze(1) + radii.unsqueeze(2))
+        nearest = apart.masked_fill(~pairs, torch.inf).flatten(1).amin(1)
+        better = nearest > separation
+        best = torch.where(better[:, None, None], fractional, best)
+        separation = torch.where(better, nearest, separation)
+    return best
 
 
 def solve(
@@ -110,11 +151,36 @@ def solve(
         t = torch.where(begun, refining[k - 1], told[k - 1])
         s = times[k].expand(len(mask)).masked_fill(begun, 0.0)
         prediction = model.predict(_as_noised(state.crystal, t, begun | (k > flowing)), t, state.known, state.before)
+        prediction = _restricted(model, state, prediction)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)
         if on_step is not None:
             on_step(k, state)
     return state
+
+
+def _restricted(model: CrystalFlow, state: FlowingCrystal, prediction: CrystalPrediction) -> CrystalPrediction:
+    """What is predicted, with given lattices in place, and as symmetric as is asked for."""
+    crystal, known, cell = state.crystal, state.known, prediction.cell
+    if known.cells is not None and state.cell is not None:
+        cell = torch.where(known.cells.unsqueeze(1), state.cell, cell)
+    if known.symmetry is None:
+        return replace(prediction, cell=cell)
+    displacement = known.symmetry.symmetrise(prediction.displacement)
+    return replace(
+        prediction,
+        displacement=displacement,
+        fractional=wrap(crystal.fractional + displacement) * crystal.mask.unsqueeze(-1),
+        cell=_symmetric_cell(model, known.symmetry, cell, crystal.mask),
+    )
+
+
+def _symmetric_cell(model: CrystalFlow, symmetry: Symmetry, cell: Tensor, mask: Tensor) -> Tensor:
+    """Standardised numbers of the lattices that the point groups allow, shape ``(B, 6)``; NaN stays NaN."""
+    sizes, finite = mask.sum(1), cell.isfinite().all(1, keepdim=True)
+    lattice = from_symmetric_log(model.lattices.restore(torch.where(finite, cell, 0.0).double(), sizes))
+    numbers = model.lattices.standardise(symmetric_log(symmetry.symmetrise_cell(lattice)), sizes)
+    return torch.where(finite, numbers, torch.nan).to(cell)
 
 
 def _as_noised(crystal: CellState, t: Tensor, refines: Tensor) -> CellState:
@@ -136,9 +202,10 @@ def _step(
     last: bool,
 ) -> CellState:
     config, crystal, mask = model.config, state.crystal, state.crystal.mask
-    n, sigma = mask.shape[1], config.sample_position_noise
+    n, sigma, symmetry = mask.shape[1], config.sample_position_noise, state.known.symmetry
     still = torch.zeros_like(crystal.fractional)
     shake = noise.normal(n, 3).to(still) * mask.unsqueeze(-1) if sigma > 0 else still
+    shake = shake if symmetry is None else symmetry.symmetrise(shake)
     moved = model.torus.step(
         crystal.fractional, prediction.displacement, t, s, shake, mask, sigma=sigma, annealing=config.sample_annealing
     )
@@ -147,9 +214,12 @@ def _step(
     logits = state.known.restrict(prediction.logits)
     probabilities = tempered(logits, 0.0 if last else config.sample_temperature)
     elements = model.elements.step(crystal.elements, probabilities, t, s, draws, eta)
+    cell = LinearFlow.step(crystal.cell, prediction.cell, t, s, torch.zeros_like(crystal.cell), 0.0)
+    if symmetry is not None:  # again, as a line between two allowed cells need not be all of such, and for rounding
+        moved, cell = symmetry.cleaned(moved), _symmetric_cell(model, symmetry, cell, mask)
     return crystal.replace(
         fractional=moved * mask.unsqueeze(-1),
-        cell=LinearFlow.step(crystal.cell, prediction.cell, t, s, torch.zeros_like(crystal.cell), 0.0),
+        cell=cell,
         elements=torch.where(state.known.elements, crystal.elements, elements) * mask,
     )
 

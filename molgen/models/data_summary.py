@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("lattice_mean", "lattice_std", "property_mean", "property_std"), float),
+    **dict.fromkeys(("wyckoff_positions", "property_names"), str),
+}
+"""Of the fields that hold something else than whole numbers."""
+_OF_GENES = {
+    *("space_groups", "orbit_histogram", "wyckoff_positions"),
+    *("property_names", "property_mean", "property_std"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,12 @@ class DataSummary:
         lattice_mean: Mean of the six coefficients of ``molgen.geometry.lattice.symmetric_log``, the last less
             log(N) / 3, so that it is the log of the cube root of the volume per atom in angstrom.
         lattice_std: Standard deviation of each.
+        space_groups: Number of training crystals of space group n at index n, 0 to 230; empty without genes.
+        orbit_histogram: Number of training genes with n orbits at index n.
+        wyckoff_positions: For each space group the site symmetry and multiplicity of its positions by letter.
+        property_names: Properties of whole crystals that a model of genes may predict.
+        property_mean: Of the finite values of each.
+        property_std: Standard deviation of each.
     """
 
     elements: tuple[int, ...]
@@ -41,6 +57,12 @@ class DataSummary:
     position_std: float = 1.0
     lattice_mean: tuple[float, ...] = ()
     lattice_std: tuple[float, ...] = ()
+    space_groups: tuple[int, ...] = ()
+    orbit_histogram: tuple[int, ...] = ()
+    wyckoff_positions: tuple[str, ...] = ()
+    property_names: tuple[str, ...] = ()
+    property_mean: tuple[float, ...] = ()
+    property_std: tuple[float, ...] = ()
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DataSummary:
@@ -53,11 +75,16 @@ class DataSummary:
         read: dict[str, Any] = {key: tuple(int(v) for v in values[key]) for key in ("elements", "size_histogram")}
         for field in fields(cls)[2:]:
             if field.name in values:
-                value, kind = values[field.name], float if field.name.startswith("lattice") else int
+                value, kind = values[field.name], _KINDS.get(field.name, int)
                 read[field.name] = float(value) if field.name == "position_std" else tuple(kind(v) for v in value)
         summary = cls(**read)
         summary._check()
         return summary
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON. Of a data set without genes it is what it was before there were genes: digests hold it."""
+        values = asdict(self)
+        return values if self.has_genes else {key: value for key, value in values.items() if key not in _OF_GENES}
 
     def _check(self) -> None:
         """Raise ValueError where no data set gives these values: a model made from them would fail when it is used."""
@@ -78,6 +105,10 @@ class DataSummary:
             raise ValueError("size_histogram without a structure")
         if not 0 < self.position_std < math.inf:
             raise ValueError(f"position_std {self.position_std}")
+        if self.space_groups and (len(self.space_groups) != 231 or len(self.wyckoff_positions) != 230):
+            raise ValueError("space_groups or wyckoff_positions without 230 space groups")
+        if not len(self.property_names) == len(self.property_mean) == len(self.property_std):
+            raise ValueError(f"property_names {list(self.property_names)} without their means")
 
     @property
     def max_atoms(self) -> int:
@@ -93,6 +124,11 @@ class DataSummary:
     def is_periodic(self) -> bool:
         """Whether the structures are crystals."""
         return bool(self.lattice_mean)
+
+    @property
+    def has_genes(self) -> bool:
+        """Whether the space groups and orbits of the crystals are known."""
+        return bool(self.space_groups)
 
     def size_log_prob(self, sizes: Tensor) -> Tensor:
         """log p(N) of the training histogram in nats, -inf for sizes that never occur, shape of ``sizes``, float64."""

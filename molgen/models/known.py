@@ -1,5 +1,5 @@
 """What of a structure is given: all elements (a formula), the elements it may have (a chemical system), all of some
-atoms (a fragment to grow from), or a crystal to begin with (a template)."""
+atoms (a fragment to grow from), a crystal to begin with (a template), or a space group and its orbits (a gene)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from molgen.geometry.symmetry import Symmetry
 from molgen.models.graph import Graph
 from molgen.randomness import NoiseSource
 
@@ -22,12 +23,16 @@ class Known:
         allowed: True for classes that an element that is not given may take, shape ``(B, K)``; None for all of them.
         begun: True where coordinates and lattice are given to begin with, shape ``(B,)``; None for nowhere. They are
             not kept, but refined.
+        symmetry: Space groups and orbits that crystals keep to; None for none.
+        cells: True where the lattice is given and kept, shape ``(B,)``; None for nowhere.
     """
 
     atoms: Tensor
     elements: Tensor
     allowed: Tensor | None = None
     begun: Tensor | None = None
+    symmetry: Symmetry | None = None
+    cells: Tensor | None = None
 
     @classmethod
     def nothing(cls, mask: Tensor) -> Known:

@@ -57,6 +57,8 @@ SHAPE: dict[str, Any] = {
 
 RATE = {"value": NUMBER, "numerator": COUNT, "denominator": COUNT, "low": NUMBER, "high": NUMBER}
 ESTIMATES = ("mean", "mean_low", "mean_high", "median", "median_low", "median_high")
+BESIDE = ("value", "floor", "floor_low", "floor_high")
+DISTANCE = {"count": COUNT, "floor_count": COUNT, **dict.fromkeys(BESIDE, NUMBER)}
 QUANTITY = {"unit": TEXT, "count": COUNT, **dict.fromkeys(ESTIMATES, NUMBER)}
 KINDS = ("bool", "int", "float", "str")
 NAMES = {NUMBER: "a number or null", TEXT: "a text", COUNT: "a whole number"}
@@ -95,9 +97,9 @@ def load_summary(rows: Path) -> dict[str, Any]:
         for metric, about in protocol["metrics"].items():
             if about is None:
                 continue
-            shape = {"rate": RATE, "quantity": QUANTITY}.get(about["kind"])
+            shape = {"rate": RATE, "quantity": QUANTITY, "distance": DISTANCE}.get(about["kind"])
             if shape is None:
-                raise _wrong(path, f"{where}.metrics.{metric}.kind", "rate or quantity")
+                raise _wrong(path, f"{where}.metrics.{metric}.kind", "rate, quantity or distance")
             _check(about, shape, path, f"{where}.metrics.{metric}")
     _check_histograms(document.get("distributions") or {}, path)
     return dict(document)

@@ -108,6 +108,9 @@ def _unreadable(unreadable: dict[str, Any]) -> Html | None:
     )
 
 
+BESIDE = ("Distance", "Structures", "Value", "Noise floor", "95 % of random samples", "Structures of each", "Meaning")
+
+
 def rates(summary: dict[str, Any]) -> Html:
     """One table of metrics per protocol."""
     return section("summary", "Summary", [_protocol(name, part) for name, part in summary["protocols"].items()])
@@ -117,6 +120,7 @@ def _protocol(name: str, part: dict[str, Any]) -> Html:
     head = ("Metric", "Value", "Numerator / denominator", "95 % interval", "0 to 100 %", "Meaning")
     shares = [_rate(key, m) for key, m in part["metrics"].items() if m is None or m["kind"] == "rate"]
     quantities = [_quantity(key, m) for key, m in part["metrics"].items() if m is not None and m["kind"] == "quantity"]
+    distances = [_distance(key, m) for key, m in part["metrics"].items() if m is not None and m["kind"] == "distance"]
     columns = ("Quantity", "Unit", "Structures", "Median", "95 % interval", "Mean", "95 % interval", "Meaning")
     return el(
         "article",
@@ -124,6 +128,9 @@ def _protocol(name: str, part: dict[str, Any]) -> Html:
         el("p", f"Bonds: {part['bond_source']}."),
         table(head, shares, caption=f"Rates of {name}", class_="rates") if shares else None,
         table(columns, quantities, caption=f"Quantities of {name}", class_="quantities") if quantities else None,
+        table(BESIDE, distances, caption=f"Distances of {name} from real structures", class_="quantities")
+        if distances
+        else None,
         notes(part["notes"]),
     )
 
@@ -161,6 +168,19 @@ def _quantity(name: str, metric: dict[str, Any]) -> tuple[Any, ...]:
         interval("median"),
         el("b", number(metric["mean"])),
         interval("mean"),
+        el("span", metric["meaning"], class_="meaning"),
+    )
+
+
+def _distance(name: str, metric: dict[str, Any]) -> tuple[Any, ...]:
+    low, high = metric["floor_low"], metric["floor_high"]
+    return (
+        _words(name),
+        f"{metric['count']:,}",
+        el("b", number(metric["value"])),
+        number(metric["floor"]),
+        DASH if low is None or high is None else f"{number(low)} to {number(high)}",
+        f"{metric['floor_count']:,}",
         el("span", metric["meaning"], class_="meaning"),
     )
 

@@ -19,23 +19,27 @@ from molgen.sampling.chemical_system import ChemicalSystem
 from molgen.sampling.compositions import Compositions
 from molgen.sampling.formula import read_formula
 from molgen.sampling.fragment import Fragment
+from molgen.sampling.genes import Realised, read_realised
 from molgen.sampling.prototypes import Prototypes
 from molgen.sampling.sizes import Plan, make_plan
 from molgen.sampling.targets import read_targets
 from molgen.sampling.templated import Templated
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 
 KINDS: Final = {
     "formula": "formula",
     "targets": "formula",
     "chemical system": "chemical system",
     "fragment": "fragment",
+    "genes": "genes",
 }
 """What can be asked for, and what a model's ``accepts`` calls it."""
 
 
 class Condition(Protocol):
-    """:class:`Compositions`, perhaps :class:`Templated`, a :class:`ChemicalSystem` or a :class:`Fragment`.
+    """:class:`Compositions`, perhaps :class:`Templated`, a :class:`ChemicalSystem`, a :class:`Fragment`, or genes
+    (:class:`Realised`).
 
     Attributes:
         kind: What a model's ``accepts`` calls it.
@@ -60,19 +64,21 @@ class Condition(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a user asks for; at most one of formula, chemical system, targets and fragment.
+    """What a user asks for; at most one of formula, chemical system, targets, fragment and genes.
 
     Attributes:
         formula: Such as ``C7H10O2``, or ``LiFePO4`` for crystals.
         formula_units: Smallest and largest number of formula units in a cell.
         chemical_system: Such as ``Li-Mn-O``.
         targets: Structures whose compositions are to be predicted.
-        per_target: Structures for each target.
+        per_target: Structures for each target or gene.
         targets_source: What the targets were read from.
         fragment: Atoms with bonds.
         atoms: Smallest and largest number of atoms in all.
         templates: Known crystals that those of a formula or of targets may begin as.
         templates_source: What they were read from.
+        genes: Space groups and orbits that structures are to have.
+        genes_source: What they were read from.
     """
 
     formula: str | None = None
@@ -85,6 +91,8 @@ class Request:
     atoms: tuple[int, int] | None = None
     templates: Sequence[Structure] | None = None
     templates_source: str = ""
+    genes: Sequence[Gene] | None = None
+    genes_source: str = ""
 
     @property
     def asked(self) -> list[str]:
@@ -93,7 +101,7 @@ class Request:
 
 
 def accepts(model: Any) -> frozenset[str]:
-    """What a model, or its class, can be given: ``formula``, ``templates``, ``chemical system``, ``fragment``."""
+    """What a model, or its class, can be given: values of ``KINDS``, and ``templates``."""
     return getattr(model, "accepts", frozenset())
 
 
@@ -114,8 +122,8 @@ def refusal(
     for name in asked:
         kind = KINDS[name]
         if kind not in accepts(model):
-            return _cannot(model, kind, f"a {kind}")
-        if atoms and kind == "formula":
+            return _cannot(model, kind, kind if kind == "genes" else f"a {kind}")
+        if atoms and kind in ("formula", "genes"):
             return f"a number of atoms has no place beside {name}, which states all atoms"
     if units and "formula" not in asked:
         return "a number of formula units needs a formula"
@@ -152,6 +160,8 @@ def make_condition(model: Any, request: Request) -> Condition | None:
         return ChemicalSystem.parse(request.chemical_system, model.data)
     if request.targets is not None:
         return _begun(read_targets(request.targets, model.data, request.per_target, request.targets_source), request)
+    if request.genes is not None:
+        return read_realised(request.genes, model.data, request.per_target, request.genes_source)
     return None if request.fragment is None else Fragment.of(request.fragment, model.data, request.atoms)
 
 
@@ -162,10 +172,10 @@ def _begun(compositions: Compositions, request: Request) -> Compositions | Templ
 
 
 def number_of(request: Request, condition: Condition | None, n: int) -> int:
-    """Structures to make: ``n``, or those of every target that the model can do."""
-    if request.targets is None:
+    """Structures to make: ``n``, or those of every target or gene that the model can do."""
+    if request.targets is None and request.genes is None:
         return n
-    assert isinstance(condition, Compositions | Templated)
+    assert isinstance(condition, Compositions | Templated | Realised)
     return len(condition.numbers)
 
 

@@ -16,6 +16,7 @@ from molgen.sampling.runner import run
 from molgen.sampling.settings import Settings
 from molgen.sampling.sizes import CHUNK, Plan
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 
 CUDA_BATCH = 4 * CHUNK
 
@@ -65,6 +66,7 @@ class Generator:
         targets: Sequence[Structure] | None = None,
         templates: Sequence[Structure] | None = None,
         fragment: Structure | None = None,
+        genes: Sequence[Gene] | None = None,
         options: Mapping[str, Any] | None = None,
         precision: str = "32",
         spacing: float | None = None,
@@ -74,7 +76,7 @@ class Generator:
         """Make structures; the same ones as ``molgen sample`` with the same settings.
 
         Args:
-            n: How many; with ``targets``, for each of them.
+            n: How many; with ``targets`` or ``genes``, for each of them.
             seed: Of everything random.
             steps: Solver steps; the model's own number if None.
             solver: One of the model's (EDM: ``ancestral``, ``ddim``, ``dpm``, ``dpm_sde``); its default if None.
@@ -90,6 +92,9 @@ class Generator:
                 where there are not so many; property ``template`` says which it was.
             fragment: Atoms, with bonds, that every molecule begins with and keeps where they are; the rest is grown.
                 ``molgen.read_fragment`` reads one from a file.
+            genes: Space groups and orbits that crystals are to have; only free parameters are the model's, and the cell
+                where properties ``a`` to ``gamma`` of a gene state none. Properties ``target`` (the gene's name) and
+                ``asked_space_group`` say which it was. ``molgen.read_genes`` reads them from a file.
             options: The model's further settings of sampling, such as ``{"temperature": 0.9}``.
             precision: ``32`` or ``bf16``.
             spacing: Exponent of the times; above 1, more steps near t = 0; the model's own if None.
@@ -120,6 +125,7 @@ class Generator:
             per_target=n,
             templates=templates,
             fragment=fragment,
+            genes=genes,
             atoms=atoms,
         )
         condition = make_condition(self.model, request)

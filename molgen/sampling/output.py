@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,10 @@ import numpy as np
 from molgen.errors import ConfigError, InputError, OutputError
 from molgen.io import Target, Writer, open_writer, target_of
 from molgen.io.members import cut, written
+from molgen.sampling.rounds import rounds
+from molgen.sampling.sizes import Plan
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 
 FORMAT = "molgen-samples-1"
 OF_MOLECULES = (".sdf", ".sd", ".xyz", ".extxyz")
@@ -51,12 +54,12 @@ class SampleFile:
         facts: dict[str, Any],
         chunks: int,
         *,
-        prepare: Callable[[Structure], Structure] = lambda structure: structure,
-        count: Callable[[Structure], Mapping[str, int]] = lambda structure: {},
+        prepare: Callable[[Any], Any] = lambda structure: structure,
+        count: Callable[[Any], Mapping[str, int]] = lambda structure: {},
         overwrite: bool = False,
         periodic: bool = False,
     ) -> None:
-        self.target = check_format(path, periodic)
+        self.target = self._target_of(path, periodic)
         self.path = self.target.path
         self.sidecar = self.path.with_name(self.path.name + ".json")
         self.prepare, self.count = prepare, count
@@ -110,7 +113,9 @@ class SampleFile:
         self.state["complete"] = False
         self._save()
 
-    def add(self, structures: Iterable[Structure], seconds: float, problems: Iterable[str] | None = None) -> None:
+    def add(
+        self, structures: Iterable[Structure | Gene], seconds: float, problems: Iterable[str] | None = None
+    ) -> None:
         """Write the next chunk.
 
         Args:
@@ -128,7 +133,7 @@ class SampleFile:
             zip(structures, repeat(""), strict=False) if problems is None else zip(structures, problems, strict=True)
         )
         for row, (structure, problem) in enumerate(pairs):
-            if not _is_finite(structure):
+            if not self._is_whole(structure):
                 lost.append({"chunk": chunk, "row": row, "index": start + row, "atoms": len(structure)})
                 continue
             try:
@@ -191,9 +196,21 @@ class SampleFile:
                 cut(self.target, self.state["bytes"])
         except OSError as error:
             raise OutputError.from_os_error(error, self.path) from error
-        writer = open_writer(self.target.beside(""), append=self.chunks_done > 0)
+        writer = self._writer_of(self.chunks_done > 0)
         self._save()
         return writer
+
+    def _target_of(self, path: str | Path, periodic: bool) -> Target:
+        return check_format(path, periodic)
+
+    def _writer_of(self, append: bool) -> Writer:
+        return open_writer(self.target.beside(""), append=append)
+
+    @staticmethod
+    def _is_whole(structure: Any) -> bool:
+        """Whether all its numbers are finite."""
+        lattice = structure.lattice
+        return bool(np.isfinite(structure.positions).all()) and (lattice is None or bool(np.isfinite(lattice).all()))
 
     def _length(self) -> int:
         return written(self.target)
@@ -206,6 +223,32 @@ class SampleFile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise OutputError.from_os_error(error, self.sidecar) from error
+
+
+def rounds_of(
+    file: SampleFile, first: Plan, again: Callable[[int, int], Plan], *, by_chance: bool
+) -> Iterator[tuple[Plan, int]]:
+    """Each round's plan, and how many chunks came before it; those that an earlier run began are the same again.
+
+    Args:
+        file: Where the plans' structures are written while this goes on.
+        first: Plan of what was asked for.
+        again: Takes (structures, seed) and makes another plan of the same kind.
+        by_chance: Whether others are made for structures that are not what was asked for.
+    """
+    later: list[int] = file.state["rounds"]
+    known, before = len(later), 0
+
+    def rejected(number: int) -> int:
+        if number < known:
+            return later[number]
+        return file.not_asked_for - sum(file.state["rounds"]) if by_chance else 0
+
+    for index, plan in enumerate(rounds(first, again, rejected)):
+        if index > known:
+            file.extend(len(plan), len(plan.chunks))
+        yield plan, before
+        before += len(plan.chunks)
 
 
 def read_sidecar(path: Path) -> dict[str, Any]:
@@ -249,8 +292,3 @@ def check_format(path: str | Path, periodic: bool = False) -> Target:
             hint=f"end it with one of {more}; .gz may follow a file's; molgen convert makes other formats",
         )
     return target
-
-
-def _is_finite(structure: Structure) -> bool:
-    lattice = structure.lattice
-    return bool(np.isfinite(structure.positions).all()) and (lattice is None or bool(np.isfinite(lattice).all()))

@@ -75,18 +75,23 @@ class Settings:
 
     def configured(self, model: Any) -> Any:
         """The model with these options: itself, or another that shares its weights."""
-        changes = {_PREFIX + name: value for name, value in self.options.items()}
-        if all(getattr(model.config, name) == value for name, value in changes.items()):
-            return model
-        other = copy.copy(model)
-        other.config = replace(model.config, **changes)
-        return other
+        return configured(model, self.options)
 
     def times(self, model: Any) -> Tensor:
         """The solver's times, shape ``(steps + 1,)``, float64: a grid, unless the model has ``times`` of its own."""
         grid = partial(time_grid, spacing=self.spacing)
         own = getattr(model, "times", None)
         return grid(self.steps) if own is None else self.configured(model).times(grid, self.steps)
+
+
+def configured(model: Any, options: Mapping[str, Any]) -> Any:
+    """The model with these options of sampling (names without ``sample_``): itself, or one that shares its weights."""
+    changes = {_PREFIX + name: value for name, value in options.items()}
+    if all(getattr(model.config, name) == value for name, value in changes.items()):
+        return model
+    other = copy.copy(model)
+    other.config = replace(model.config, **changes)
+    return other
 
 
 def options_of(config: Any, changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,12 +112,12 @@ def make_plan(histogram: Sequence[int], n: int, seed: int, atoms: tuple[int, int
         wanted = "any atoms" if atoms is None else f"{atoms[0]} to {atoms[1]} atoms"
         has = f"{present[0]} to {present[-1]} atoms" if len(present) else "no structures"
         raise ConfigError(f"the model's training set has no structures with {wanted}", hint=f"it has {has}")
-    drawn = _generator(seed, _SIZES).choice(len(weights), size=n, p=weights / weights.sum())
+    drawn = generator_of(seed, _SIZES).choice(len(weights), size=n, p=weights / weights.sum())
     chunks: list[NDArray[np.int64]] = []
     for start in range(0, n, WINDOW):
         ordered = np.sort(drawn[start : start + WINDOW])
         groups = [ordered[i : i + NEIGHBOURS * CHUNK] for i in range(0, len(ordered), NEIGHBOURS * CHUNK)]
-        for group in _generator(seed, _ORDER, start).permutation(len(groups)):
+        for group in generator_of(seed, _ORDER, start).permutation(len(groups)):
             chunks += [groups[group][i : i + CHUNK] for i in range(0, len(groups[group]), CHUNK)]
     return Plan(seed, chunks, np.cumsum([0, *map(len, chunks)]))
 
@@ -136,7 +136,8 @@ def plan_items(sizes: NDArray[np.int64], items: NDArray[np.int64], seed: int) ->
     return Plan(seed, chunks, np.cumsum([0, *map(len, chunks)]), items=[items[chunk] for chunk in rows])
 
 
-def _generator(seed: int, *key: int) -> np.random.Generator:
+def generator_of(seed: int, *key: int) -> np.random.Generator:
+    """A stream of random numbers of its own for every key."""
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -66,12 +67,12 @@ def score(
     workers: int = 1,
     dask: str | None = None,
 ) -> Scores:
-    """Score molecules or crystals.
+    """Score molecules, crystals or genes.
 
     Args:
         structures: A file (``"out.sdf"``), a data set (``"qm9:test"``), an AtomBatch, or one or many Structure, RDKit
-            Mol (with a conformer), ASE Atoms or pymatgen objects.
-        protocols: Name or names of protocols; none for the usual ones of molecules or of crystals.
+            Mol (with a conformer), ASE Atoms or pymatgen objects; or Genes, or a file of them (``"genes.jsonl"``).
+        protocols: Name or names of protocols; none for the usual ones of molecules, of crystals or of genes.
         reference: Known structures for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``;
             for crystals a data set or a file.
         targets: Known crystals that the structures, named after them, are predictions of: a data set or a file.
@@ -89,14 +90,14 @@ def score(
         MissingError: They, or an optional package, are not there.
     """
     from molgen.scoring.kinds import fitting_protocols
-    from molgen.scoring.records import first_structure, read_records
+    from molgen.scoring.records import first_scored, scored_records
     from molgen.scoring.session import Session, open_distributions
 
     names = [protocols] if isinstance(protocols, str) else list(protocols)
     is_spec = isinstance(structures, str | Path)
-    records = read_records([str(structures)]) if is_spec else _records(structures)
+    records = scored_records([str(structures)]) if is_spec else _records(structures)
     ahead, records = tee(records)
-    first = first_structure(ahead)
+    first = first_scored(ahead)
     del ahead  # or all records behind the first would be held too
     names = fitting_protocols(names, first)
     target = open_distributions(reference, bonds, first, workers=workers) if distributions else None
@@ -127,10 +128,10 @@ def _records(structures: Any) -> Iterator[Record]:
     yield from (Record(_structure(item)) for item in many)
 
 
-def _structure(item: Any) -> Structure:
+def _structure(item: Any) -> Structure | Gene:
     from molgen import convert
 
-    if isinstance(item, Structure):
+    if isinstance(item, Structure | Gene):
         return item
     converters: dict[str, Callable[[Any], Any]] = {
         "rdkit": convert.from_rdkit,
@@ -140,7 +141,7 @@ def _structure(item: Any) -> Structure:
     library = _library(item)
     if library not in converters:
         raise TypeError(
-            f"cannot score a {type(item).__name__}; need Structure, RDKit Mol, ASE Atoms or pymatgen objects"
+            f"cannot score a {type(item).__name__}; need Structure, Gene, RDKit Mol, ASE Atoms or pymatgen objects"
         )
     structure: Structure = converters[library](item)
     return structure

@@ -137,7 +137,7 @@ class Coverage:
     """
 
     def __init__(self, reference: CoverageReference) -> None:
-        self.reference = reference
+        self.reference, self.known = reference, reference.known
         self._all, self._few = Nearest(reference.fingerprints), Nearest(reference.fingerprints)
 
     def fill(self, rows: list[Row], prefix: str) -> None:
@@ -162,7 +162,7 @@ class Coverage:
                 f"{prefix}covered": near <= cut.structure and like <= cut.composition,
             }
 
-    def rates(self) -> dict[str, Rate]:
+    def results(self) -> dict[str, Rate]:
         """The metrics that do not follow from single rows."""
         cut = self.reference.cut
         own = {"recall": self._all.recall(cut), "recall_of_few": self._few.recall(cut)}

@@ -12,6 +12,7 @@ from typing import Any
 from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.datasets.find import is_dataset_name, is_folder_of_files, open_dataset, split_spec
 from molgen.datasets.labels import distinct_labels
+from molgen.datasets.packed import PackedDataset
 from molgen.errors import InputError
 from molgen.structure import Structure
 
@@ -80,14 +81,32 @@ def known_crystals(spec: str, split: str) -> KnownCrystals:
         MissingError: There is no such data set or file.
         InputError: It cannot be read, or holds no crystal.
     """
-    path = Path(spec)
-    is_dataset = not path.is_file() and (not is_folder_of_files(path) or is_dataset_name(spec))
-    found = _from_dataset(spec, split) if is_dataset else _from_files(path)
+    found = _from_dataset(spec, split) if is_dataset(spec) else _from_files(Path(spec))
     if not len(found):
         raise InputError(
             f"{spec} holds no crystal", hint="name a data set of crystals, such as mp20, or a file of them"
         )
     return found
+
+
+def is_dataset(spec: str) -> bool:
+    """Whether a user means a packed data set or a split of one, and not a file or folder of files."""
+    path = Path(spec)
+    return not path.is_file() and (not is_folder_of_files(path) or is_dataset_name(spec))
+
+
+def known_splits(spec: str, dataset: PackedDataset) -> list[str]:
+    """The splits that are known before the test split: the one named, else train and valid where they hold anything."""
+    asked = split_spec(spec)[1]
+    return [asked] if asked else [split for split in ("train", "valid") if len(dataset.indices(split))]
+
+
+def known_before(spec: str) -> list[KnownCrystals]:
+    """Sets of crystals that novelty of genes is measured against; see :func:`known_crystals` and ``known_splits``."""
+    if not is_dataset(spec):
+        return [known_crystals(spec, "train")]
+    name = split_spec(spec)[0]
+    return [known_crystals(f"{name}:{split}", split) for split in known_splits(spec, open_dataset(name))]
 
 
 def _from_dataset(spec: str, split: str) -> KnownCrystals:

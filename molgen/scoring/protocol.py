@@ -8,18 +8,23 @@ rows in a file can be continued, summed up again and reported.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import Protocol as Interface
 
 from molgen.scoring.targets import TargetMean, TargetShare
 
 if TYPE_CHECKING:
+    from molgen.scoring.rates import Distance, Rate
     from molgen.scoring.records import Chunk
     from molgen.scoring.subject import Subject
+    from molgen.structure import Structure
 
 Value = bool | int | float | str | None
 """None means not applicable: a prerequisite is missing."""
 Row = dict[str, Value]
+Progress = Callable[[int, int | None], None]
 
 SMILES_OF_LOOKUP = "edm-lookup-1"
 """SMILES with explicit hydrogens of the molecule that EDM's lookup rebuilds."""
@@ -78,7 +83,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Computed:
-    """A rate that does not follow from adding up rows one by one; the session makes it."""
+    """A rate or distance that does not follow from adding up rows one by one; a :class:`Gathering` makes it."""
 
     name: str
     meaning: str
@@ -114,6 +119,34 @@ class Given:
     hull: str = ""
 
 
+class Known(Interface):
+    """A set that a protocol measures against, as the settings and the summary of a run name it."""
+
+    fingerprint: str
+
+    def describe(self) -> dict[str, Any]:
+        """Its name, table, number of members and fingerprint, ready for JSON."""
+
+
+class Gathering(Interface):
+    """What a session adds up for a protocol over all rows."""
+
+    @property
+    def known(self) -> Known | None:
+        """What the rows are measured against, if anything is."""
+
+    def fill(self, rows: list[Row], prefix: str) -> None:
+        """Count consecutive rows, in order, and fill in the columns that depend on other records.
+
+        Args:
+            rows: Those of earlier parts of a run too.
+            prefix: Of the protocol's columns, ``"coverage."``.
+        """
+
+    def results(self) -> Mapping[str, Rate | Distance]:
+        """The protocol's ``Computed`` metrics by name."""
+
+
 class Protocol(ABC):
     """Rules that turn a structure into values. Instances are stateless and can be sent to other processes.
 
@@ -126,9 +159,8 @@ class Protocol(ABC):
         identity: Which SMILES its columns ``smiles`` and ``valid`` hold, when structures are to be told apart by them;
             such a protocol gets ``IDENTITY_COLUMNS`` and ``IDENTITY_METRICS`` beside its own. Empty otherwise.
         bonds: The bond source it always uses; empty for the one asked for with ``--bonds``.
-        crystals: Whether it scores structures with a lattice; the others score molecules.
-        compares_crystals: Whether the session fills in its columns ``unique`` and ``copy_of`` of comparable records.
-        covers: Whether the session fills in its columns and metrics of coverage.
+        crystals: Whether it scores structures with a lattice; the others score molecules or genes.
+        compares_crystals: Whether the session fills in its columns ``unique`` and ``copy_of``; see ``kind_of``.
         notes: What a reader must know beside the numbers.
     """
 
@@ -141,7 +173,6 @@ class Protocol(ABC):
     bonds: ClassVar[str] = ""
     crystals: ClassVar[bool] = False
     compares_crystals: ClassVar[bool] = False
-    covers: ClassVar[bool] = False
     notes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -153,6 +184,24 @@ class Protocol(ABC):
     def population(self) -> int:
         """Number of targets; plays a part for metrics over targets only."""
         return 0
+
+    @property
+    def tells_novelty(self) -> bool:
+        """Whether it has a column ``novel`` of its own, for crystals or genes."""
+        return any(column.name == "novel" for column in self.columns)
+
+    def kind_of(self, row: Row, crystal: Structure) -> Hashable | None:
+        """What crystals must share to be compared, from a row of the session; None where one is not comparable."""
+        raise NotImplementedError(f"protocol {self.name} compares no crystals")
+
+    def gathering(self, workers: int, progress: Progress | None) -> Gathering | None:
+        """What a session adds up for it; None where everything follows from single rows.
+
+        Args:
+            workers: Processes for preparing what is known.
+            progress: Of preparing it.
+        """
+        return None
 
     def require(self) -> None:  # noqa: B027  most protocols need nothing more
         """Raise MissingError, naming the extra to install, when an optional package is missing."""

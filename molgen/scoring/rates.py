@@ -1,7 +1,8 @@
-"""Rates, means and medians that know what they were counted on, with an honest 95 % interval."""
+"""Rates, means, medians and distances that know what they were counted on, with an honest 95 % interval."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import ceil, floor, sqrt
 from typing import Any
@@ -93,6 +94,39 @@ class Estimate:
     def to_dict(self) -> dict[str, Any]:
         """The attributes by name, ready for JSON, and ``kind``."""
         return {"kind": "quantity"} | asdict(self)
+
+
+@dataclass(frozen=True)
+class Distance:
+    """How far a distribution is from that of real structures, beside how far as many real ones are by chance.
+
+    Attributes:
+        value: The distance, or None where it is undefined.
+        count: Structures behind it.
+        floor: Mean distance of random samples of real structures, the noise floor, or None.
+        floor_low: 2.5 % of these samples are nearer.
+        floor_high: 2.5 % are farther.
+        floor_count: Structures of each sample; as many as were scored, or all there are.
+    """
+
+    value: float | None
+    count: int
+    floor: float | None
+    floor_low: float | None
+    floor_high: float | None
+    floor_count: int
+
+    @classmethod
+    def beside(cls, value: float | None, count: int, floors: Sequence[float], floor_count: int) -> Distance:
+        """A distance with those of the random samples."""
+        if not len(floors):
+            return cls(value, count, None, None, None, floor_count)
+        low, high = np.quantile(floors, (0.025, 0.975))
+        return cls(value, count, float(np.mean(floors)), float(low), float(high), floor_count)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes by name, ready for JSON, and ``kind``."""
+        return {"kind": "distance"} | asdict(self)
 
 
 def wilson_interval(value: float, trials: float) -> tuple[float, float]:

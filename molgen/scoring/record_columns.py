@@ -8,18 +8,23 @@ from molgen.elements import hill_formula
 from molgen.scoring.protocol import Row, Value
 from molgen.scoring.records import Record
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 
 
 def _formula(index: int, record: Record) -> str:
     item = record.item
+    if isinstance(item, Gene):
+        return item.formula
     return hill_formula(item.numbers.tolist()) if isinstance(item, Structure) and not record.problem else ""
 
 
 def _name(index: int, record: Record) -> str:
-    return record.item.name if isinstance(record.item, Structure) else ""
+    return record.item.name if isinstance(record.item, Structure | Gene) else ""
 
 
 def _n_atoms(index: int, record: Record) -> int:
+    if isinstance(record.item, Gene):
+        return len(record.item.numbers)
     return len(record.item) if isinstance(record.item, Structure) else 0
 
 

@@ -9,9 +9,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from molgen.errors import InputError
+from molgen.errors import ConfigError, InputError
 from molgen.io.records import BadRecord
+from molgen.scoring.gene_records import GeneItem, InvalidGene, gene_items
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
+from molgen.symmetry.lines import is_gene_file
 
 CHUNK_STRUCTURES = 1000
 CHUNK_ATOMS = 50_000
@@ -21,12 +24,14 @@ CHUNK_ATOMS = 50_000
 class Record:
     """One record of an input, with the file or data set it came from."""
 
-    item: Structure | BadRecord
+    item: Structure | GeneItem
     source: str = ""
 
     @cached_property
     def problem(self) -> str:
         """``"kind: detail"`` why it cannot be scored at all; empty if it can."""
+        if isinstance(self.item, Gene | InvalidGene):
+            return ""
         if isinstance(self.item, BadRecord):
             return f"unreadable: {self.item.reason}"
         if len(self.item) == 0:
@@ -101,9 +106,32 @@ def read_records(specs: Sequence[str]) -> Iterator[Record]:
         yield from failed
 
 
+def scored_records(specs: Sequence[str]) -> Iterator[Record]:
+    """Records of files of genes (``genes.jsonl``), or of structures as :func:`read_records` gives them.
+
+    Raises:
+        ConfigError: Some are genes and some are structures.
+        InputError: Nothing at all can be read from a file.
+        MissingError: A file or data set is not there.
+    """
+    genes = [spec for spec in specs if is_gene_file(spec)]
+    if not genes:
+        yield from read_records(specs)
+    elif len(genes) < len(specs):
+        raise ConfigError(f"{genes[0]} holds genes, other files hold structures", hint="score them one after the other")
+    for spec in genes:
+        for item in gene_items(spec):
+            yield Record(item, spec)
+
+
 def first_structure(records: Iterable[Record]) -> Structure | None:
     """The first structure that can be scored; None if there is none."""
     return next((r.item for r in records if isinstance(r.item, Structure) and not r.problem), None)
+
+
+def first_scored(records: Iterable[Record]) -> Structure | Gene | InvalidGene | None:
+    """The first structure that can be scored, or the first line of a file of genes; None if there is none."""
+    return next((r.item for r in records if isinstance(r.item, Structure | Gene | InvalidGene) and not r.problem), None)
 
 
 def in_chunks(records: Iterable[Record], structures: int | None = None, start: int = 0) -> Iterator[Chunk]:

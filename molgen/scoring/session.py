@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 
 from molgen.chemistry.perception import check_source
 from molgen.errors import ConfigError
-from molgen.scoring.coverage import Coverage, CoverageReference
+from molgen.scoring.gene_records import InvalidGene
 from molgen.scoring.hashes import Hashes, HashSet, contains, smiles_hash
-from molgen.scoring.known_crystals import KnownCrystals
 from molgen.scoring.novelty import OtherFormError, Reference
-from molgen.scoring.protocol import SMILES_OF_LOOKUP, Given, Protocol, Row
+from molgen.scoring.protocol import SMILES_OF_LOOKUP, Gathering, Given, Known, Progress, Protocol, Row
 from molgen.scoring.protocols import make_protocol
 from molgen.scoring.protocols.novelty import Novelty
 from molgen.scoring.protocols.prediction import Match
@@ -27,11 +26,11 @@ from molgen.scoring.summary import Summary
 from molgen.scoring.twins import Twins
 from molgen.scoring.work import ScoreChunk, Work
 from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
 from molgen.workers import ordered_map
 
 _LOOKUP = (SMILES_OF_LOOKUP, "lookup")
 _HYDROGEN = re.compile(r"H(?![a-z])")
-Progress = Callable[[int, int | None], None]
 
 
 def make_protocols(names: Sequence[str], given: Given, bonds: str) -> list[Protocol]:
@@ -88,22 +87,21 @@ class Session:
         self._distributions = distributions
         self._sums: Any = None
         self._notes: list[str] = []
-        self._crystals = self._known_crystals()
+        self._known = self._known_crystals()
         self._references = self._open(reference, workers, progress)
-        self._twins = Twins(timeout)
-        self._coverage: dict[str, Coverage] = {}
-        if covering := [protocol.name for protocol in self.protocols if protocol.covers]:
-            self._coverage = {name: Coverage(CoverageReference(named, workers, progress)) for name in covering}
-            self._crystals |= {name: coverage.reference.known for name, coverage in self._coverage.items()}
-        self._unique_before: set[int] = set()
+        self._twins = {p: Twins(timeout) for p in self.protocols if p.compares_crystals}
+        made = {p.name: p.gathering(workers, progress) for p in self.protocols}
+        self._gathered: dict[str, Gathering] = {name: one for name, one in made.items() if one is not None}
+        self._known |= {name: one.known for name, one in self._gathered.items() if one.known is not None}
+        self._unique_before: dict[int, Row] = {}
         self._seen = {p.name: HashSet() for p in self.protocols if p.identity}
         self._hydrogens = False
         spec = reference.name if isinstance(reference, Reference) else str(reference or targets)
         sets = [known.describe() for known in self._references.values()]
-        sets += [known.describe() | {"use": use} for use, known in self._crystals.items()]
+        sets += [known.describe() | {"use": use} for use, known in self._known.items()]
         described = {"spec": spec, "sets": sets} if sets else None
         novelty = {p.name for p in self._telling_apart() if self._form(p) in self._references}
-        novelty |= {p.name for p in self.protocols if p.compares_crystals and given.reference}
+        novelty |= {p.name for p in self.protocols if p.tells_novelty and given.reference}
         self._summary = Summary(self.protocols, bonds, described, novelty)
 
     def rows(
@@ -130,8 +128,8 @@ class Session:
         for scored in ordered_map(ScoreChunk(self.work), _noted(chunks, waiting), workers, dask):
             self._add_twins(scored.rows, waiting.popleft())
             self._add_identity(scored.rows)
-            for name, coverage in self._coverage.items():
-                coverage.fill(scored.rows, f"{name}.")
+            for name, gathered in self._gathered.items():
+                gathered.fill(scored.rows, f"{name}.")
             if scored.sums is not None:
                 self._sums = scored.sums if self._sums is None else self._sums.merge(scored.sums)
             for row in scored.rows:
@@ -139,7 +137,8 @@ class Session:
                 yield row
             if progress is not None:
                 progress(self._summary.n, None)
-        self._twins.close()
+        for twins in self._twins.values():
+            twins.close()
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -148,7 +147,7 @@ class Session:
             "protocols": {protocol.name: protocol.version for protocol in self.protocols},
             "bonds": self.work.bonds,
             "timeout": self.work.timeout,
-            "crystals": {use: known.fingerprint for use, known in self._crystals.items()},
+            "crystals": {use: known.fingerprint for use, known in self._known.items()},
             "novelty": {known.table: known.fingerprint for known in self._references.values()},
             "distributions": None if self._distributions is None else self._distributions.description,
         }
@@ -169,10 +168,10 @@ class Session:
             self._sums = Sums.from_arrays(state)
 
     def _replay(self, row: Row) -> None:
-        if any(row.get(f"{p.name}.unique") for p in self.protocols if p.compares_crystals):
-            self._unique_before.add(int(row["index"] or 0))
-        for name, coverage in self._coverage.items():
-            coverage.fill([row], f"{name}.")
+        if any(row.get(f"{protocol.name}.unique") for protocol in self._twins):
+            self._unique_before[int(row["index"] or 0)] = row
+        for name, gathered in self._gathered.items():
+            gathered.fill([row], f"{name}.")
         for protocol in self._telling_apart():
             if row.get(f"{protocol.name}.unique"):
                 self._seen[protocol.name].add(_hashes([row[f"{protocol.name}.smiles"]]))
@@ -185,7 +184,7 @@ class Session:
             from molgen.scoring.distributions.compare import compare
 
             summary.distributions = compare(self._sums, self._distributions)
-        summary.computed = {name: coverage.rates() for name, coverage in self._coverage.items()}
+        summary.computed = {name: gathered.results() for name, gathered in self._gathered.items()}
         summary.notes = [*self._notes, *self._hydrogen_notes(), *self._bond_notes()]
         return summary
 
@@ -198,7 +197,7 @@ class Session:
     ) -> dict[tuple[str, str], Reference]:
         """The reference in the form of SMILES of each protocol."""
         if reference is None:
-            if self._telling_apart() or any(p.compares_crystals for p in self.protocols):
+            if self._telling_apart() or any(p.tells_novelty for p in self.protocols):
                 self._notes.append("no reference given: novelty is not defined")
             return {}
         found: dict[tuple[str, str], Reference] = {}
@@ -219,7 +218,7 @@ class Session:
                 raise all_refused
             names = ", ".join(p.name for p in self._telling_apart() if self._form(p) not in found)
             self._notes.append(f"novelty of {names} is not defined: {all_refused}")
-        if not found and not any(protocol.crystals for protocol in self.protocols):
+        if not found and not any(protocol.crystals or protocol.tells_novelty for protocol in self.protocols):
             self._notes.append("no protocol here tells molecules apart: the reference plays no part in them")
         if _LOOKUP in found and found[_LOOKUP].table == "SMILES":
             self._notes.append(
@@ -248,26 +247,29 @@ class Session:
             for row, is_first, is_novel in zip(valid, first, novel, strict=True):
                 row |= {f"{protocol.name}.unique": is_first, f"{protocol.name}.novel": is_novel}
 
-    def _known_crystals(self) -> dict[str, KnownCrystals]:
+    def _known_crystals(self) -> dict[str, Known]:
         """What protocols of crystals are measured against, by its use; read here so that errors come early."""
+        found: dict[str, Known]
         found = {p.name: p.known for p in self.protocols if isinstance(p, Novelty) and self.work.given.reference}
         return found | {p.name: p.targets for p in self.protocols if isinstance(p, Match)}
 
     def _keep_twins(self, records: Iterable[Record]) -> None:
         """Take up the crystals that an earlier part of the run found to be the first of their kind."""
         for index, record in enumerate(records):
-            if index in self._unique_before and isinstance(record.item, Structure):
-                self._twins.keep(index, record.item)
+            row = self._unique_before.pop(index, None)
+            if row is not None and isinstance(record.item, Structure):
+                for protocol, twins in self._twins.items():
+                    if row.get(f"{protocol.name}.unique"):
+                        twins.keep(index, record.item, protocol.kind_of(row, record.item))
 
     def _add_twins(self, rows: list[Row], chunk: Chunk) -> None:
-        """Fill in ``unique`` and ``copy_of`` of the comparable rows of a chunk, for all protocols at once."""
-        names = [protocol.name for protocol in self.protocols if protocol.compares_crystals]
-        for index, (row, crystal) in enumerate(zip(rows, chunk.structures, strict=True), chunk.start):
-            comparable = [name for name in names if row.get(f"{name}.comparable")]
-            if crystal is not None and comparable:
-                first = self._twins.first_of_kind(index, crystal)
-                for name in comparable:
-                    row |= {f"{name}.unique": first is None, f"{name}.copy_of": first}
+        """Fill in ``unique`` and ``copy_of`` of the comparable rows of a chunk."""
+        for protocol, twins in self._twins.items():
+            for index, (row, crystal) in enumerate(zip(rows, chunk.structures, strict=True), chunk.start):
+                shared = None if crystal is None else protocol.kind_of(row, crystal)
+                if crystal is not None and shared is not None:
+                    first = twins.first_of_kind(index, crystal, shared)
+                    row |= {f"{protocol.name}.unique": first is None, f"{protocol.name}.copy_of": first}
 
     def _bond_notes(self) -> list[str]:
         looked_up = self._summary.bonds_used["lookup"]
@@ -302,7 +304,7 @@ def _hashes(smiles: Iterable[Any]) -> Hashes:
 def open_distributions(
     reference: Reference | str | Path | None,
     bonds: str,
-    first: Structure | None = None,
+    first: Structure | Gene | InvalidGene | None = None,
     *,
     workers: int = 1,
     progress: Progress | None = None,
@@ -313,12 +315,12 @@ def open_distributions(
         reference: A data set or a file.
         bonds: Bond source.
         first: The first readable structure to be scored: with ``auto``, if it states no bonds, those of the reference
-            are looked up too.
+            are looked up too. Genes have no coordinates to compare.
         workers: Processes.
         progress: Called with (done, all).
 
     Raises:
-        ConfigError: The reference has no coordinates.
+        ConfigError: The reference or what is scored has no coordinates.
     """
     from molgen.scoring.distributions.reference import DistributionReference
 
@@ -326,6 +328,8 @@ def open_distributions(
         raise ConfigError(
             "distributions need a reference with coordinates", hint="--reference qm9, or a structure file"
         )
+    if isinstance(first, Gene | InvalidGene):
+        raise ConfigError("genes have no coordinates to compare", hint="protocol genes has their distances by itself")
     if bonds == "auto" and first is not None and first.bonds is None and first.lattice is None:
         bonds = "lookup"
     return DistributionReference.open(str(reference), bonds, workers=workers, progress=progress)

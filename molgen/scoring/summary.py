@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import molgen
 from molgen.scoring.protocol import Protocol, Row, all_columns, all_metrics
-from molgen.scoring.rates import Estimate, Rate
+from molgen.scoring.rates import Distance, Estimate, Rate
 from molgen.scoring.tally import Tally
 
+Result = Rate | Estimate | Distance
 UNREADABLE_LISTED = 100
 """Unreadable records that a summary lists one by one; all are counted, and all have their row."""
 
@@ -47,7 +48,7 @@ class Summary:
     unreadable: int = 0
     first_unreadable: list[dict[str, Any]] = field(default_factory=list)
     distributions: dict[str, Any] | None = None
-    computed: dict[str, dict[str, Rate]] = field(default_factory=dict)
+    computed: dict[str, Mapping[str, Rate | Distance]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -66,10 +67,10 @@ class Summary:
         for tally in self._tallies.values():
             tally.add(row)
 
-    def metrics(self, protocol: str | None = None) -> dict[str, Rate | Estimate | None]:
+    def metrics(self, protocol: str | None = None) -> dict[str, Result | None]:
         """Metrics by name of one protocol, the first if None; None where the reference they need was not given."""
         name = protocol or self.protocols[0].name
-        return self._tallies[name].results() | self.computed.get(name, {})
+        return {**self._tallies[name].results(), **self.computed.get(name, {})}
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
@@ -123,8 +124,8 @@ class Summary:
 
 
 def _set_in_words(made: dict[str, Any]) -> str:
-    if made["table"] == "crystals":
-        return f"{made['distinct']:,} crystals of {made['name']} ({made['use']})"
+    if made["table"] in ("crystals", "genes"):
+        return f"{made['distinct']:,} {made['table']} of {made['name']} ({made['use']})"
     return f"{made['distinct']:,} different SMILES ({made['table']})"
 
 
@@ -134,12 +135,12 @@ def to_json(document: dict[str, Any]) -> str:
     return re.sub(r"\[[\s\d.,eE+-]+\]", lambda numbers: " ".join(numbers[0].split()), text)
 
 
-def _table(results: dict[str, Rate | Estimate | None]) -> list[str]:
+def _table(results: dict[str, Result | None]) -> list[str]:
     head = ("metric", "value", "numerator / denominator", "95 % interval")
     return _aligned([head, *(cells for name, result in results.items() for cells in _cells(name, result))])
 
 
-def _cells(name: str, result: Rate | Estimate | None) -> list[tuple[str, str, str, str]]:
+def _cells(name: str, result: Result | None) -> list[tuple[str, str, str, str]]:
     name = name.replace("_", " ")
     if result is None:
         return [(name, "-", "-", "-")]
@@ -148,6 +149,8 @@ def _cells(name: str, result: Rate | Estimate | None) -> list[tuple[str, str, st
         if result.value is None or result.low is None or result.high is None:
             return [(name, "-", counts, "-")]
         return [(name, f"{100 * result.value:.2f} %", counts, f"{100 * result.low:.2f} to {100 * result.high:.2f} %")]
+    if isinstance(result, Distance):
+        return _distance_cells(name, result)
     rows = []
     for kind in ("median", "mean"):
         value, low, high = (getattr(result, kind + end) for end in ("", "_low", "_high"))
@@ -156,6 +159,17 @@ def _cells(name: str, result: Rate | Estimate | None) -> list[tuple[str, str, st
             (f"{name}, {kind}", shown, f"of {result.count:,}", "-" if low is None else f"{low:.4g} to {high:.4g}")
         )
     return rows
+
+
+def _distance_cells(name: str, result: Distance) -> list[tuple[str, str, str, str]]:
+    value, floor, low, high = (
+        "-" if number is None else f"{number:.3g}"
+        for number in (result.value, result.floor, result.floor_low, result.floor_high)
+    )
+    return [
+        (name, value, f"of {result.count:,}", "-"),
+        (f"{name}, noise floor", floor, f"of {result.floor_count:,}", f"{low} to {high}"),
+    ]
 
 
 def _distribution_table(distributions: dict[str, Any]) -> list[str]:

@@ -88,4 +88,4 @@ class Tally:
 
 
 def _needs_reference(metric: Metric) -> bool:
-    return isinstance(metric, Share) and "novel" in metric.columns
+    return isinstance(metric, Share) and bool({"novel", "new_template"} & {*metric.columns, *metric.among})

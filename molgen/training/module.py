@@ -16,8 +16,10 @@ from torch.optim.swa_utils import AveragedModel
 from molgen.batch import AtomBatch
 from molgen.config import TrainingConfig
 from molgen.datasets.batching import SizeBatches, ordered_batches
+from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.randomness import NoiseSource
+from molgen.symmetry.batch import GeneBatch
 from molgen.training.optimizer import MuonAdamW
 
 TAIL = 0.3
@@ -42,13 +44,15 @@ class TrainingModule(lightning.LightningModule):
 
     Args:
         model: A registered model.
-        dataset: Packed data set.
+        dataset: Packed data set, or its genes.
         batch_size: Structures per step over all devices.
         config: Optimisation settings.
         seed: Of batches and noise.
     """
 
-    def __init__(self, model: Any, dataset: PackedDataset, batch_size: int, config: TrainingConfig, seed: int) -> None:
+    def __init__(
+        self, model: Any, dataset: PackedDataset | GeneSet, batch_size: int, config: TrainingConfig, seed: int
+    ) -> None:
         super().__init__()
         self.model: Any = model
         self.dataset, self.config, self.seed = dataset, config, seed
@@ -71,7 +75,7 @@ class TrainingModule(lightning.LightningModule):
         super().optimizer_step(*args, **kwargs)
         self.averaged.update_parameters(self.model)
 
-    def training_batch(self, step: int) -> tuple[AtomBatch, NoiseSource]:
+    def training_batch(self, step: int) -> tuple[AtomBatch | GeneBatch, NoiseSource]:
         """This device's part of the batch of ``step``, with its noise."""
         indices = self.batches.at(step)
         rank, world = (self.global_rank, self.trainer.world_size) if self._trainer is not None else (0, 1)
@@ -92,6 +96,7 @@ class TrainingModule(lightning.LightningModule):
 
     def validation_loss(self) -> dict[str, float]:
         """Mean loss terms of the averaged model on part of the validation split; the noise is the same every time."""
+        self.averaged_model.eval()
         indices = self.dataset.indices("valid")
         chosen = np.random.default_rng(0).permutation(indices)[: self.config.validate_structures]
         sums: dict[str, float] = {}

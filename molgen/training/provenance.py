@@ -6,11 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.provenance import hardware, versions
 
 
-def provenance(dataset: PackedDataset, seed: int, precision: str, *, on_gpu: bool) -> dict[str, Any]:
+def provenance(dataset: PackedDataset | GeneSet, seed: int, precision: str, *, on_gpu: bool) -> dict[str, Any]:
     """Facts about a training run that starts now, for the checkpoint's metadata."""
     return {
         "dataset": dataset.name,

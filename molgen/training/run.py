@@ -17,15 +17,16 @@ from torch.utils.data import DataLoader
 from molgen.checkpoint import Checkpoint
 from molgen.config import Recipe
 from molgen.datasets.find import resolve
+from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import ConfigError, InputError, OutputError
-from molgen.models import build
+from molgen.models import MODELS, build
 from molgen.training.folder import CARRIED, INITIAL, STATE_FILE, carried_facts, check_same_run, prepare_folder
 from molgen.training.initial import take_weights
 from molgen.training.module import TrainingModule
 from molgen.training.provenance import provenance
 from molgen.training.recorder import Log, Recorder, Report, SampleScores
-from molgen.training.summary import summarise
+from molgen.training.summary import summarise, with_genes
 
 _BESIDE_THE_POINT = (
     ".*does not have many workers.*",  # batches are assembled in the step, from memory-mapped arrays
@@ -67,14 +68,18 @@ def train(
         InputError: ``resume``, and the recipe, the seed or the data set are not those the run began with.
     """
     options = {"accelerator": "auto", "devices": 1, "precision": "32-true", **(trainer_options or {})}
-    dataset = PackedDataset.open(resolve(recipe.data.name))
+    packed = PackedDataset.open(resolve(recipe.data.name))
+    of_genes = getattr(MODELS[recipe.model.name][1], "makes_genes", False)
+    dataset = GeneSet.open(packed, workers=-1, progress=report) if of_genes else packed
     if len(dataset.indices("train")) == 0:
         raise InputError(f"data set {dataset.name} has no training structures")
     facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}
     facts |= carried_facts(folder, command, resume=resume)
     if resume:
         check_same_run(folder, recipe, facts)
-    summary = summarise(dataset)
+    summary = summarise(packed)
+    if isinstance(dataset, GeneSet):
+        summary = with_genes(summary, dataset)
     torch.manual_seed(seed)
     model = build(recipe.model, summary)
     taken = None if init is None else take_weights(model, init)

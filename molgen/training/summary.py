@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.geometry.lattice import symmetric_log
 from molgen.models import DataSummary
+from molgen.models.gene_features import cell_numbers
+from molgen.models.gene_vocabulary import position_codes
 
 _PIECE = 20_000
 """Structures whose arrays are in memory at once."""
+PREDICTED = ("formation_energy_per_atom", "energy_above_hull", "band_gap")
+"""Properties of a data set that a model of genes learns to predict (eV per atom, eV per atom, eV), with the cell."""
+_LEAST_STD = 0.01
 
 
 def summarise(dataset: PackedDataset) -> DataSummary:
@@ -68,3 +76,22 @@ def _flat(offsets: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.int
     """Indices of all entries of the given rows, one row after the other."""
     first, counts = offsets[rows], offsets[rows + 1] - offsets[rows]
     return np.repeat(first - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) + np.arange(counts.sum())
+
+
+def with_genes(summary: DataSummary, genes: GeneSet) -> DataSummary:
+    """The summary of a data set of crystals, with what a model of their genes needs to know."""
+    train = genes.indices("train")
+    batch = genes.batch(train)
+    numbers = cell_numbers(batch.cells.double(), batch.num_atoms, batch.groups)
+    values = {**{key: batch.properties[key].double() for key in PREDICTED if key in batch.properties}, **numbers}
+    finite = {key: value[torch.isfinite(value)] for key, value in values.items()}
+    finite = {key: value for key, value in finite.items() if len(value) > 1}
+    return replace(
+        summary,
+        space_groups=tuple(np.bincount(genes.groups[train], minlength=231).tolist()),
+        orbit_histogram=tuple(np.bincount(genes.sizes[train]).tolist()),
+        wyckoff_positions=position_codes(),
+        property_names=tuple(finite),
+        property_mean=tuple(float(value.mean()) for value in finite.values()),
+        property_std=tuple(max(float(value.std()), _LEAST_STD) for value in finite.values()),
+    )

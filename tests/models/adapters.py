@@ -15,6 +15,8 @@ from molgen.models.known import Known
 from molgen.networks.half_pairs import half_pairs
 
 FEATURES = 8
+OF_GENES = {"wyformer"}
+"""Models that see no coordinates; tests/models/test_wyformer.py holds what they must keep."""
 
 
 def edm(model, features, positions, mask, times):

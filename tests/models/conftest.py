@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from molgen.models import MODELS, DataSummary, build
+from molgen.models.gene_features import CELL_NUMBERS
+from molgen.models.gene_vocabulary import position_codes
 from molgen.testing import random_batch, randomise_weights
 from tests.models.adapters import CRYSTAL_ADAPTERS
 
@@ -21,6 +23,16 @@ SUMMARY = DataSummary(
 )
 LATTICES = {"lattice_mean": (0.0, 0.0, 0.0, 0.0, 0.0, 0.9), "lattice_std": (0.1, 0.1, 0.1, 0.2, 0.2, 0.1)}
 """What makes of it a summary of crystals of the same elements."""
+GENES = {
+    **LATTICES,
+    "space_groups": tuple(int(n in (2, 6, 47, 225)) * 5 for n in range(231)),
+    "orbit_histogram": (0, 4, 6, 4, 2, 1),
+    "wyckoff_positions": position_codes(),
+    "property_names": ("band_gap", *CELL_NUMBERS),
+    "property_mean": (1.0, 2.9, 0.0, 0.3, 0.0, 0.0, -0.1),
+    "property_std": (1.5, 0.4, 0.4, 0.6, 0.05, 0.1, 0.2),
+}
+"""What makes of it a summary of crystals with genes."""
 SETTINGS = {"diffcsp": {"formulas": 0.5}}
 """With which a model does all that it can."""
 SMALL = {
@@ -51,6 +63,8 @@ def make(generator):
         settings_class = MODELS[name][0]
         small = {key: value for key, value in SMALL.items() if key in {f.name for f in fields(settings_class)}}
         data = replace(data, **LATTICES) if name in CRYSTAL_ADAPTERS else data
+        stated = {key: getattr(data, key) for key in GENES if getattr(data, key)}
+        data = replace(data, **{**GENES, **stated}) if name == "wyformer" else data
         model = build(settings_class(**{**small, **SETTINGS.get(name, {}), **settings}), data).double()
         randomise_weights(model, generator)
         return model

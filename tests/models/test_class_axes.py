@@ -16,6 +16,9 @@ OTHER = dataclasses.replace(
     charge_counts=(9, 2),
     bond_orders=(0, 1, 2, 3, 4),
     bond_counts=(9, 5, 3, 2, 1),
+    property_names=("band_gap", "cos_beta"),
+    property_mean=(1.0, 0.0),
+    property_std=(1.0, 0.1),
 )
 EVERY_MODEL = pytest.mark.parametrize("name", sorted(MODELS))
 

@@ -37,7 +37,7 @@ def test_a_summary_is_read(tmp_path):
         ("protocols/edm/failures/unstable", 1.5, "protocols.edm.failures.unstable is not a whole number"),
         ("protocols/edm/columns/valid/kind", "boolean", "protocols.edm.columns.valid.kind is not one of bool"),
         ("protocols/edm/metrics/validity/low", "x", "protocols.edm.metrics.validity.low is not a number or null"),
-        ("protocols/edm/metrics/validity/kind", "share", "protocols.edm.metrics.validity.kind is not rate or quantity"),
+        ("protocols/edm/metrics/validity/kind", "share", "metrics.validity.kind is not rate, quantity or distance"),
         ("protocols/mmff94s/metrics/energy_gain/unit", None, "energy_gain.unit is not a text"),
         ("distributions/metrics/element/control", [], "metrics.element.control is not an object"),
         ("distributions/histograms/bond_length/C-C/sample", [0.5], "bond_length.C-C is not k values"),

@@ -33,14 +33,14 @@ DATA = DataSummary(
 KNOWN = [rock_salt(), caesium_chloride(), perovskite()]
 
 
-def generator_of(*, random=False):
+def generator_of(*, random=False, data=DATA):
     """An untrained model, which moves nothing, or one with random weights."""
     sizes = ["model.hidden=16", "model.pair=8", "model.layers=1", "model.heads=2", "training.muon_learning_rate=0"]
     recipe = load_recipe("crystalflow_mp20", sizes)
-    model = build(recipe.model, DATA).eval()
+    model = build(recipe.model, data).eval()
     if random:
         randomise_weights(model, torch.Generator().manual_seed(1))
-    return Generator(None, Checkpoint(recipe.to_dict(), DATA, {}, dict(model.state_dict())), model, "cpu")
+    return Generator(None, Checkpoint(recipe.to_dict(), data, {}, dict(model.state_dict())), model, "cpu")
 
 
 def test_without_a_network_the_templates_come_out():

@@ -26,13 +26,15 @@ PROTOCOLS = {
     "match": "prediction:Match",
     "coverage": "coverage:Coverage",
     "sun": "sun:Sun",
+    "genes": "genes:Genes",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
 
 CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage", "sun")
-"""Those of structures with a lattice; the others score molecules."""
-DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry")}
+"""Those of structures with a lattice; the others score molecules or genes."""
+GENE_PROTOCOLS = ("genes",)
+DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry"), "genes": GENE_PROTOCOLS}
 
 
 def make_protocol(name: str, given: Given = NOTHING) -> Protocol:

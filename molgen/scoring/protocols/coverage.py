@@ -6,9 +6,10 @@ from typing import ClassVar
 
 from molgen.chemistry.periodic_distances import CellDistances
 from molgen.errors import ConfigError, InputError
-from molgen.scoring.coverage import FEW, TIGHT, WIDE
+from molgen.scoring.coverage import FEW, TIGHT, WIDE, CoverageReference
+from molgen.scoring.coverage import Coverage as CoverageGathering
 from molgen.scoring.fingerprints import VERSION, fingerprint, to_text
-from molgen.scoring.protocol import REASON, Column, Computed, Given, Metric, Row, Share
+from molgen.scoring.protocol import REASON, Column, Computed, Given, Metric, Progress, Row, Share
 from molgen.scoring.protocols.crystals import CrystalProtocol
 from molgen.scoring.subject import Subject
 
@@ -16,7 +17,11 @@ _FLOOR = f"of {FEW:,} held-out real crystals, the noise floor"
 
 
 class Coverage(CrystalProtocol):
-    """COV-R and COV-P of CDVAE (Xie et al. 2022), after Xu et al. (GeoDiff) and Ganea et al. (GeoMol)."""
+    """COV-R and COV-P of CDVAE (Xie et al. 2022), after Xu et al. (GeoDiff) and Ganea et al. (GeoMol).
+
+    Args:
+        reference: What :func:`known_crystals` takes; a data set named without a split means its test split.
+    """
 
     name = "coverage"
     version = f"cdvae-2021-coverage-1 ({VERSION})"
@@ -45,7 +50,6 @@ class Coverage(CrystalProtocol):
         Computed("precision_shuffled_elements", "COV-P of the same"),
     )
     failed: ClassVar[Row] = {"fingerprint": False}
-    covers = True
     notes: ClassVar[tuple[str, ...]] = (
         f"cut-offs of structure and composition: {TIGHT.structure} and {TIGHT.composition:g} for data sets called "
         f"perov or carbon, {WIDE.structure} and {WIDE.composition:g} for all others; features are scaled once, "
@@ -53,13 +57,19 @@ class Coverage(CrystalProtocol):
         "coverage hardly tells real crystals from spoilt ones: read it beside the bad controls",
     )
 
+    def __init__(self, reference: str) -> None:
+        self._spec = reference
+
     @classmethod
     def of(cls, given: Given) -> Coverage:
         if not given.reference:
             raise ConfigError(
                 "protocol coverage needs a reference", hint="--reference mp20:test, or a file of crystals"
             )
-        return cls()
+        return cls(given.reference)
+
+    def gathering(self, workers: int, progress: Progress | None) -> CoverageGathering:
+        return CoverageGathering(CoverageReference(self._spec, workers, progress))
 
     def values(self, subject: Subject, cell: CellDistances) -> Row:
         row: Row = dict.fromkeys(column.name for column in self.columns)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import ClassVar
 
-from molgen.chemistry.composition import reduced_composition
+from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.chemistry.crystal_matching import SAME, CrystalMatcher
 from molgen.chemistry.periodic_distances import CellDistances
 from molgen.scoring.known_crystals import KnownCrystals, known_crystals
 from molgen.scoring.protocol import REASON, Column, Given, Metric, Row, Share
 from molgen.scoring.protocols.crystals import CrystalProtocol
 from molgen.scoring.subject import Subject
+from molgen.structure import Structure
 
 
 class Novelty(CrystalProtocol):
@@ -49,6 +50,9 @@ class Novelty(CrystalProtocol):
     @classmethod
     def of(cls, given: Given) -> Novelty:
         return cls(given.reference)
+
+    def kind_of(self, row: Row, crystal: Structure) -> Composition | None:
+        return reduced_composition(crystal.numbers.tolist()) if row.get(f"{self.name}.comparable") else None
 
     @cached_property
     def known(self) -> KnownCrystals:

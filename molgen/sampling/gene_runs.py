@@ -1,0 +1,302 @@
+"""Making genes: what is asked for, the plan of space groups and compositions, and the runner."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from molgen.elements import SYMBOLS, hill_formula
+from molgen.errors import ConfigError
+from molgen.models.data_summary import DataSummary
+from molgen.models.gene_features import CELL_NUMBERS, cells_of
+from molgen.models.wyformer_sampling import Drawn, Wanted, draw, draws_per_gene
+from molgen.randomness import NoiseBlock, NoiseSource
+from molgen.sampling.chemical_system import ChemicalSystem
+from molgen.sampling.compositions import Compositions
+from molgen.sampling.formula import read_formula
+from molgen.sampling.sizes import CHUNK, Plan, generator_of
+from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions, can_hold
+from molgen.symmetry.batch import GeneBatch
+from molgen.symmetry.cell import conventional_cell, lengths_angles
+from molgen.symmetry.gene import CELL, PREDICTED, Gene
+from molgen.symmetry.groups import GROUPS, space_group
+
+BATCH = 16 * CHUNK
+"""Genes at once."""
+_GROUPS = 10
+_MOST_UNITS = 12
+
+
+@dataclass(frozen=True)
+class GeneRequest:
+    """What genes are asked for; make it with :meth:`of`.
+
+    Attributes:
+        groups: Space groups that may occur; None for all of the training set.
+        atoms: Least and most atoms of the primitive cell; None for those of the training set.
+        system: Elements that may and must occur.
+        compositions: Compositions that are shared out among the genes.
+    """
+
+    groups: tuple[int, ...] | None = None
+    atoms: tuple[int, int] | None = None
+    system: ChemicalSystem | None = None
+    compositions: Compositions | None = None
+
+    @classmethod
+    def of(
+        cls,
+        data: DataSummary,
+        *,
+        groups: Sequence[int] | None = None,
+        atoms: tuple[int, int] | None = None,
+        chemical_system: str | None = None,
+        formula: str | None = None,
+        formula_units: tuple[int, int] | None = None,
+    ) -> GeneRequest:
+        """What is asked for, checked against the model's training set.
+
+        Raises:
+            ConfigError: Two things exclude each other, the model does not know an element, or nothing can be what was
+                asked for; the message says which condition fails and what would do.
+        """
+        if formula is not None and (chemical_system is not None or atoms is not None):
+            other = "a number of atoms" if chemical_system is None else "a chemical system"
+            raise ConfigError(f"{other} has no place beside a formula, which states all atoms")
+        if formula is None and formula_units is not None:
+            raise ConfigError("a number of formula units needs a formula")
+        system = None if chemical_system is None else ChemicalSystem.parse(chemical_system, data)
+        compositions = None if formula is None else read_formula(formula, data, formula_units)
+        if atoms is not None and (atoms[0] > data.max_atoms or atoms[1] < 1):
+            raise ConfigError(
+                f"the model's training set has no crystals of {atoms[0]} to {atoms[1]} atoms in the primitive cell",
+                hint=f"it has 1 to {data.max_atoms}",
+            )
+        request = cls(None if groups is None else tuple(sorted(set(groups))), atoms, system, compositions)
+        return request._possible(data)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, for the sidecar."""
+        values: dict[str, Any] = {"space_groups": self.groups, "atoms": self.atoms}
+        for condition in (self.system, self.compositions):
+            values |= {} if condition is None else dict(condition.settings)
+        return values
+
+    @property
+    def atom_range(self) -> tuple[int, int]:
+        """Least and most atoms; a large number where nothing is asked for."""
+        return self.atoms or (1, 10**6)
+
+    def weights(self, data: DataSummary, item: int) -> np.ndarray:
+        """Share of each space group among the training crystals, 0 where it is not asked for or cannot hold what is.
+
+        Groups that are asked for and never occur in the training set count as one crystal.
+
+        Args:
+            data: Of the model.
+            item: Composition in question.
+        """
+        counts = np.array(data.space_groups, np.float64)
+        if self.groups is not None:
+            asked = np.isin(np.arange(231), self.groups)
+            counts = np.where(asked, np.maximum(counts, 1.0), 0.0)
+        for number in np.flatnonzero(counts).tolist():
+            if not self._fits(number, data, item):
+                counts[number] = 0.0
+        return counts
+
+    def _fits(self, number: int, data: DataSummary, item: int) -> bool:
+        if self.compositions is not None:
+            return can_hold(number, tuple(Counter(self.compositions.numbers[item]).values()))
+        group, most = space_group(number), min(self.atom_range[1], data.max_atoms)
+        sizes = group.multiplicities
+        least = int(sizes.min()) * (1 if self.system is None else len(self.system.numbers))
+        if least > most:
+            return False
+        if self.atoms is None or self.system is not None:
+            return True
+        return any(can_hold(number, (n,)) for n in range(self.atoms[0], most + 1))
+
+    def _possible(self, data: DataSummary) -> GeneRequest:
+        """The request with the compositions that some group can hold; ConfigError where there is none."""
+        count = 1 if self.compositions is None else len(self.compositions.numbers)
+        fitting = [item for item in range(count) if self.weights(data, item).any()]
+        if not fitting:
+            raise ConfigError(*self._refusal(data))
+        if self.compositions is None or len(fitting) == count:
+            return self
+        kept = self.compositions
+        labels = tuple(kept.labels[i] for i in fitting) if kept.labels else ()
+        left = ", ".join(hill_formula(kept.numbers[i]) for i in range(count) if i not in fitting)
+        remark = f"no space group that is asked for can hold {left}, which are left out"
+        compositions = Compositions(
+            tuple(kept.numbers[i] for i in fitting), kept.settings, labels, (*kept.remarks, remark)
+        )
+        return GeneRequest(self.groups, self.atoms, self.system, compositions)
+
+    def _refusal(self, data: DataSummary) -> tuple[str]:
+        names = ", ".join(f"{n} ({space_group(n).symbol})" for n in (self.groups or ())[:5]) or "that occurs"
+        if self.compositions is None:
+            wanted = f"{self.atoms[0]} to {self.atoms[1]} atoms" if self.atoms else f"{data.max_atoms} atoms at most"
+            of = "" if self.system is None else f" of {self.system.settings['chemical_system']}, one orbit of each,"
+            sizes = sorted({int(m) for n in self.groups or GROUPS for m in space_group(n).multiplicities})
+            return (f"no space group {names} has orbits{of} for {wanted} in the primitive cell: its orbits have "
+                    f"{', '.join(map(str, sizes[:12]))} atoms",)  # fmt: skip
+        first = self.compositions.numbers[0]
+        return (
+            f"{hill_formula(first)} cannot be placed on orbits of space group {names}: {self._nearest(first, data)}",
+        )
+
+    def _nearest(self, numbers: Sequence[int], data: DataSummary) -> str:
+        """What would do instead of a composition that no asked group can hold, in words."""
+        counts = Counter(numbers)
+        units = [
+            u
+            for u in range(2, _MOST_UNITS + 1)
+            for n in self.groups or GROUPS
+            if can_hold(n, tuple(u * c for c in counts.values()))
+        ]
+        able = [n for n in np.argsort(data.space_groups)[::-1].tolist() if n and data.space_groups[n]]
+        able = [n for n in able if can_hold(n, tuple(counts.values()))][:5]
+        sizes = sorted({int(m) for n in self.groups or () for m in space_group(n).multiplicities})
+        parts = [f"its orbits have {', '.join(map(str, sizes[:12]))} atoms in the primitive cell"]
+        if units:
+            parts.append(f"{units[0]} times as many atoms can be")
+        if able:
+            parts.append(f"of this composition space groups {', '.join(map(str, able))} can be")
+        return "; ".join(parts)
+
+
+def plan_genes(data: DataSummary, request: GeneRequest, n: int, seed: int) -> Plan:
+    """Space groups of ``n`` genes, drawn from the training set's shares, and which composition each has.
+
+    Args:
+        data: Of the model.
+        request: What is asked for.
+        n: Genes.
+        seed: Of the draw, and of the noise.
+
+    Returns:
+        A plan whose ``chunks`` hold numbers of space groups.
+    """
+    items = np.arange(n) % (1 if request.compositions is None else len(request.compositions.numbers))
+    groups = np.zeros(n, np.int64)
+    for item in np.unique(items).tolist():
+        weights = request.weights(data, item)
+        rng = generator_of(seed, _GROUPS, item)
+        rows = items == item
+        groups[rows] = rng.choice(len(weights), size=int(rows.sum()), p=weights / weights.sum())
+    chunks = [slice(at, at + CHUNK) for at in range(0, n, CHUNK)]
+    return Plan(
+        seed,
+        [groups[chunk] for chunk in chunks],
+        np.cumsum([0, *(len(groups[chunk]) for chunk in chunks)]),
+        items=[items[chunk] for chunk in chunks],
+    )
+
+
+def make_genes(
+    model: Any,
+    plan: Plan,
+    request: GeneRequest,
+    *,
+    precision: str = "32",
+    first: int = 0,
+    batch: int = BATCH,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> Iterator[tuple[int, list[Gene], list[str]]]:
+    """Make the plan's chunks in order.
+
+    Args:
+        model: A Wyckoff Transformer on its device, in evaluation mode.
+        plan: From :func:`plan_genes`.
+        request: What is asked for.
+        precision: ``32``, or ``bf16`` for autocast.
+        first: Chunk to begin with.
+        batch: Genes at once, rounded down to whole chunks; plays no part in the result, up to rounding.
+        progress: Called with (genes made, all).
+
+    Yields:
+        The chunk's index, its genes with their predicted properties, and why each is not what was asked for
+        ("kind: detail"), empty where it is.
+    """
+    device = next(model.parameters()).device
+    at = max(1, batch // CHUNK)
+    for start in range(first, len(plan.chunks), at):
+        chunks = range(start, min(start + at, len(plan.chunks)))
+        groups = torch.from_numpy(np.concatenate([plan.chunks[c] for c in chunks])).to(device)
+        items = np.concatenate([plan.items_of(c) for c in chunks])
+        width = draws_per_gene(model)
+        blocks = [
+            NoiseBlock(torch.Generator(device).manual_seed(plan.noise_seed(c)), len(plan.chunks[c]), width)
+            for c in chunks
+        ]
+        autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
+        with torch.inference_mode(), autocast:
+            drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
+            genes = _finished(model, drawn)
+        problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
+        if request.compositions is not None and request.compositions.labels:
+            labels = [request.compositions.labels[item] for item in items.tolist()]
+            genes = [gene.labelled(label) for gene, label in zip(genes, labels, strict=True)]
+        before = 0
+        for c in chunks:
+            rows = slice(before, before + len(plan.chunks[c]))
+            before = rows.stop
+            progress(int(plan.starts[c + 1]), len(plan))
+            yield c, genes[rows], problems[rows]
+
+
+def _wanted(model: Any, request: GeneRequest, items: np.ndarray, device: torch.device) -> Wanted:
+    table = model.vocabulary
+    if request.compositions is not None:
+        wanted = [Counter(request.compositions.numbers[item]) for item in items.tolist()]
+        counts = [[counter[z] for z in model.data.elements] for counter in wanted]
+        return ExactCompositions(table=table, counts=torch.tensor(counts, device=device))
+    low, high = request.atom_range
+    elements: Tensor | None = None
+    if request.system is not None:
+        elements = torch.tensor([model.data.elements.index(z) for z in request.system.numbers], device=device)
+    return AtomsAndElements(table=table, atoms=(low, min(high, model.data.max_atoms)), elements=elements)
+
+
+def _finished(model: Any, drawn: Drawn) -> list[Gene]:
+    """Genes with their predicted properties and conventional cell."""
+    placed = drawn.placed
+    elements = model.vocabulary.elements[placed.elements] * placed.mask
+    cells = torch.full((len(elements), len(CELL)), torch.nan)
+    batch = GeneBatch(mask=placed.mask, groups=placed.groups, elements=elements, places=placed.places, cells=cells)
+    predicted = model.predict(batch)
+    values = {name: value.float().cpu() for name, value in predicted.items() if name not in CELL_NUMBERS}
+    rows = zip(*(value.tolist() for value in values.values()), strict=True)
+    named: list[dict[str, float]] = [dict(zip(values, (round(v, 5) for v in row), strict=True)) for row in rows]
+    genes = [gene.labelled(row) for gene, row in zip(batch.to_genes(), named or [{}] * len(elements), strict=True)]
+    if not set(CELL_NUMBERS) <= set(predicted):
+        return genes
+    numbers = {name: predicted[name] for name in CELL_NUMBERS}
+    cells = cells_of(numbers, model.vocabulary.atoms_of(placed).clamp(min=1), placed.groups).cpu()
+    stated = [
+        gene.labelled(dict(zip(CELL, cell, strict=True))) for gene, cell in zip(genes, cells.tolist(), strict=True)
+    ]
+    return [gene.labelled({**lengths_angles(conventional_cell(gene)), PREDICTED: 1}) for gene in stated]
+
+
+def _problem(gene: Gene, stuck: bool) -> str:
+    if stuck:
+        return f"dead end: no orbit of space group {gene.number} could follow {_so_far(gene)}"
+    if defect := gene.problem():
+        return f"impossible gene: {defect}"
+    return ""
+
+
+def _so_far(gene: Gene) -> str:
+    letters = gene.group.letters
+    return " ".join(f"{SYMBOLS[z]} on {letters[k]}" for z, k in gene.orbits) or "the beginning"

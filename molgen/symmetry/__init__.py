@@ -1,0 +1,1 @@
+"""Space groups, Wyckoff positions and genes: crystals as orbits. Tables and numpy only."""
