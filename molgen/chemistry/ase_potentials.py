@@ -1,4 +1,4 @@
-"""Potentials that are ASE calculators: GFN2-xTB from tblite, and any other by ``module:factory``."""
+"""Potentials that are ASE calculators: GFN2-xTB from tblite, and any other by ``module:factory``; how they descend."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import importlib
 import os
 import sys
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
@@ -18,6 +20,7 @@ from rdkit import Chem
 
 from molgen.chemistry.potentials import Minimum, Potential, PotentialError, Settings
 from molgen.errors import ConfigError, MissingError
+from molgen.structure import Structure
 
 
 class AsePotential(Potential):
@@ -25,10 +28,39 @@ class AsePotential(Potential):
 
     @abstractmethod
     def calculator(self) -> Any:
-        """An ASE calculator that knows nothing of the molecules before."""
+        """An ASE calculator that knows nothing of the structures before."""
+
+    @property
+    def energy_version(self) -> str:
+        """What the energies alone come from: energies of equal names and versions may be compared."""
+        return self.version.partition(", ASE ")[0]
+
+    @property
+    def gives_stress(self) -> bool:
+        """Whether the calculator says that it knows the stress, without which no cell can be relaxed."""
+        return "stress" in getattr(self.calculator(), "implemented_properties", ())
 
     def minimise(self, mol: Chem.Mol, settings: Settings) -> Minimum:
         return minimise(to_atoms(mol), self.calculator(), settings)
+
+    def static_energies(self, crystals: Sequence[Structure]) -> list[float | PotentialError]:
+        """Energy of each crystal as it is, in eV per cell, or why there is none.
+
+        Args:
+            crystals: With right-handed cells.
+        """
+        return [self._static_energy(crystal) for crystal in crystals]
+
+    def _static_energy(self, crystal: Structure) -> float | PotentialError:
+        atoms = to_periodic_atoms(crystal)
+        with redirect_stdout(sys.stderr):
+            try:
+                atoms.calc = self.calculator()
+                return finite_energy(float(atoms.get_potential_energy()), 0)
+            except PotentialError as error:
+                return error
+            except Exception as error:  # another's code: whatever it raises is this crystal's failure
+                return failure(error, 0)
 
 
 class Gfn2XtbPotential(AsePotential):
@@ -69,6 +101,10 @@ class CalculatorPotential(AsePotential):
         except PackageNotFoundError:
             return f"{package}, ASE {version_of('ase')} BFGS"
 
+    @property
+    def energy_version(self) -> str:
+        return f"{self.name} of {super().energy_version}"  # a package makes several calculators
+
     def require(self) -> None:
         _calculator(self.name)
 
@@ -99,38 +135,103 @@ def to_atoms(mol: Chem.Mol) -> Any:
     )
 
 
+def to_periodic_atoms(crystal: Structure) -> Any:
+    """ASE atoms of a crystal, periodic in all directions, without its properties."""
+    import ase
+
+    return ase.Atoms(numbers=crystal.numbers, positions=crystal.positions, cell=crystal.lattice, pbc=True)
+
+
 def minimise(atoms: Any, calculator: Any, settings: Settings) -> Minimum:
     """Minimise the energy of ASE atoms with BFGS; the atoms are moved.
 
     Raises:
         PotentialError: The calculator fails, or gives an energy or forces that are not finite.
     """
+    done = descend(atoms, calculator, settings, largest_step=0.2)
+    return Minimum(atoms.get_positions(), done.before, done.after, done.steps, largest_force(atoms))
+
+
+@dataclass(frozen=True)
+class Descent:
+    """How an optimisation went.
+
+    Attributes:
+        before: Energy at its beginning, eV.
+        after: Energy at its end, eV.
+        steps: Steps made.
+        converged: Whether what was moved has no force above the tolerance.
+    """
+
+    before: float
+    after: float
+    steps: int
+    converged: bool
+
+
+def descend(
+    atoms: Any,
+    calculator: Any,
+    settings: Settings,
+    *,
+    largest_step: float,
+    moved: Callable[[Any], Any] = lambda atoms: atoms,
+    watch: Callable[[int, float], None] = lambda step, energy: None,
+) -> Descent:
+    """Move ASE atoms downhill with BFGS.
+
+    Args:
+        atoms: They get the calculator and are moved.
+        calculator: An ASE calculator.
+        settings: When to end.
+        largest_step: Of an atom, in angstrom.
+        moved: Makes what the optimiser moves of the atoms, such as a filter that moves the cell too.
+        watch: Called with every step's number and energy, the beginning's among them; it may raise PotentialError.
+
+    Raises:
+        PotentialError: The calculator fails, or gives an energy or forces that are not finite.
+    """
     from ase.optimize import BFGS
 
-    steps = 0
+    steps, converged = 0, False
     with redirect_stdout(sys.stderr):  # standard output belongs to results
         try:
             atoms.calc = calculator
-            before = _energy(atoms, steps)
-            optimiser = BFGS(atoms, logfile=None)
-            for _ in optimiser.irun(fmax=settings.force_tolerance, steps=settings.max_steps):
-                steps = optimiser.nsteps
+            before = after = _energy(atoms, steps)
+            optimiser = BFGS(moved(atoms), logfile=None, maxstep=largest_step)
+            for is_converged in optimiser.irun(fmax=settings.force_tolerance, steps=settings.max_steps):
+                steps, converged = optimiser.nsteps, bool(is_converged)
                 after = _energy(atoms, steps)
-            force = float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+                watch(steps, after)
         except PotentialError:
             raise
-        except Exception as error:  # another's code: whatever it raises is this molecule's failure
-            words = " ".join(f"{type(error).__name__}: {error}".split())
-            kind = "SCF not converged" if "scf not converged" in words.lower() else "calculation failed"
-            raise PotentialError(f"{kind}: step {steps}: {words}") from error
-    return Minimum(atoms.get_positions(), before, after, steps, force)
+        except Exception as error:  # another's code: whatever it raises is this structure's failure
+            raise failure(error, steps) from error
+    return Descent(before, after, steps, converged)
+
+
+def largest_force(atoms: Any) -> float:
+    """On an atom, eV/angstrom."""
+    return float(np.linalg.norm(atoms.get_forces(), axis=1).max())
+
+
+def failure(error: Exception, step: int) -> PotentialError:
+    """The reason that stands for what a calculator raised."""
+    words = " ".join(f"{type(error).__name__}: {error}".split())
+    kind = "SCF not converged" if "scf not converged" in words.lower() else "calculation failed"
+    return PotentialError(f"{kind}: step {step}: {words}")
+
+
+def finite_energy(energy: float, step: int, forces_finite: bool = True) -> float:
+    """The energy itself; PotentialError unless it is finite and the forces are said to be."""
+    if not (np.isfinite(energy) and forces_finite):
+        raise PotentialError(f"energy is not finite: step {step}: {energy} eV, or a force is not")
+    return energy
 
 
 def _energy(atoms: Any, step: int) -> float:
     energy = float(atoms.get_potential_energy())
-    if not (np.isfinite(energy) and np.isfinite(atoms.get_forces()).all()):
-        raise PotentialError(f"energy is not finite: step {step}: {energy} eV, or a force is not")
-    return energy
+    return finite_energy(energy, step, bool(np.isfinite(atoms.get_forces()).all()))
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Potentials that relax a molecule, by name: MMFF94s, GFN2-xTB, or any ASE calculator."""
+"""Potentials that relax molecules or crystals, by name: MMFF94s, GFN2-xTB, CHGNet, or any ASE calculator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 KCAL_PER_MOL = 4184.0 / 96485.33212331
 """One kcal/mol in eV: joules per kilocalorie over the Faraday constant in C/mol (SI 2019)."""
-POTENTIALS = ("mmff94s", "gfn2-xtb")
+POTENTIALS = ("mmff94s", "gfn2-xtb", "chgnet")
 """Names beside ``module:factory``."""
 
 
@@ -58,7 +58,7 @@ class Minimum:
 
 
 class PotentialError(Exception):
-    """A potential cannot treat this molecule; the message is a reason, ``"kind: detail"``."""
+    """A potential cannot treat this structure; the message is a reason, ``"kind: detail"``."""
 
 
 class Potential(ABC):
@@ -77,6 +77,9 @@ class Potential(ABC):
 
     def require(self) -> None:  # noqa: B027  some need nothing more
         """Raise what keeps it from being used at all: MissingError or ConfigError."""
+
+    def load(self) -> None:  # noqa: B027  most have nothing to load
+        """Load now what takes time, so that it is not the first structure's."""
 
     @abstractmethod
     def minimise(self, mol: Chem.Mol, settings: Settings) -> Minimum:
@@ -107,6 +110,10 @@ def make_potential(name: str) -> Potential:
         from molgen.chemistry.ase_potentials import Gfn2XtbPotential
 
         potential = Gfn2XtbPotential()
+    elif name == "chgnet":
+        from molgen.chemistry.chgnet import ChgnetPotential
+
+        potential = ChgnetPotential()
     elif ":" in name:
         from molgen.chemistry.ase_potentials import CalculatorPotential
 

@@ -32,13 +32,20 @@ def canonical_cell(structure: Structure) -> Structure:
     Raises:
         InputError: It has no lattice, or one that is not finite, flat, or cannot be reduced; "kind: detail".
     """
-    lattice = _checked(structure.lattice)
+    lattice = _right_handed(structure.lattice)
     fractional = structure.positions @ np.linalg.inv(lattice)
-    if np.linalg.det(lattice) < 0:
-        lattice, fractional = lattice[[1, 0, 2]], fractional[:, [1, 0, 2]]
     change = _niggli_change(lattice)
     lattice, fractional = _upright(change @ lattice), fractional @ np.linalg.inv(change)
     return structure.replace(lattice=lattice, positions=wrapped(fractional) @ lattice)
+
+
+def right_handed(structure: Structure) -> Structure:
+    """The same crystal with a right-handed lattice: two axes of a left-handed one change places, no atom moves.
+
+    Raises:
+        InputError: It has no lattice, or one that is not finite or flat; "kind: detail".
+    """
+    return structure.replace(lattice=_right_handed(structure.lattice))
 
 
 def wrapped(fractional: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -87,6 +94,11 @@ def _checked(lattice: NDArray[np.float64] | None) -> NDArray[np.float64]:
     if not lengths.all() or abs(np.linalg.det(lattice)) < 1e-9 * lengths.prod():
         raise InputError("zero volume: the cell vectors lie in a plane")
     return lattice
+
+
+def _right_handed(lattice: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    lattice = _checked(lattice)
+    return lattice[[1, 0, 2]] if np.linalg.det(lattice) < 0 else lattice
 
 
 def _niggli_change(lattice: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from molgen.cli.hull import hull
 from molgen.cli.interruption import end_by_sigterm_as_by_ctrl_c
 
 MOST_SYMBOLS = 10
@@ -108,6 +109,9 @@ def prepare(
         run.report(run.smiles(Path(what), settings, conformers or 1, limit, workers or 1))
     else:
         run.report(run.own(Path(what), settings, workers))
+
+
+app.command()(hull)
 
 
 @app.command("list", epilog="Example: molgen data list")

@@ -26,7 +26,7 @@ def score(
         typer.Option(
             help="One or more, joined by commas. Molecules: edm (usual), explicit, explicit-sulfoxide, "
             "explicit-legacy, xyz2mol, openbabel, posebusters, mmff94s, gfn2-xtb, or an ASE calculator module:factory. "
-            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match, coverage. Genes (.jsonl): genes."
+            "Crystals: cdvae-2021,strict,symmetry (usual), novelty, match, coverage, sun. Genes (.jsonl): genes."
         ),
     ] = "",
     reference: Annotated[
@@ -43,6 +43,14 @@ def score(
             metavar="TARGETS",
             help="Known crystals that the samples, named after them, are predictions of, for protocol match: a data "
             "set (mp20 is its test split) or a file.",
+        ),
+    ] = None,
+    hull: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Reference energies for protocol sun (stable, unique, novel): what molgen data hull makes, or CSV or "
+            "JSON with formula and energy_per_atom.",
         ),
     ] = None,
     distributions: Annotated[
@@ -79,12 +87,12 @@ def score(
     if workers == 0:
         raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
     end_by_sigterm_as_by_ctrl_c()
-    _check_out(out, [*files, *([] if reference is None else [reference]), *([] if targets is None else [targets])])
+    _check_out(out, [*files, *(given for given in (reference, targets, hull) if given is not None)])
     inputs = {"files": [fingerprint(file) for file in files], "reference": reference}  # a missing file is noticed here
     asked = [name.strip() for name in protocol.split(",")] if protocol else []
     names = fitting_protocols(asked, first_scored(scored_records(files)), files[0])
-    make_protocols(names, Given(reference or "", targets or ""), bonds)  # errors of the options come first
-    session = _open_session(files, names, reference, targets, bonds, timeout, distributions, workers)
+    make_protocols(names, Given(reference or "", targets or "", hull or ""), bonds)  # errors of the options come first
+    session = _open_session(files, names, reference, targets, hull, bonds, timeout, distributions, workers)
     _score(session, files, workers, dask, out, inputs | session.settings, overwrite)
     _report(session.summary(), as_json)
 
@@ -94,6 +102,7 @@ def _open_session(
     protocols: list[str],
     reference: str | None,
     targets: str | None,
+    hull: str | None,
     bonds: str,
     timeout: float,
     distributions: bool,
@@ -112,6 +121,7 @@ def _open_session(
             protocols,
             reference,
             targets=targets,
+            hull=hull,
             bonds=bonds,
             timeout=timeout,
             distributions=target,

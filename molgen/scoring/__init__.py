@@ -60,6 +60,7 @@ def score(
     reference: Reference | str | Path | None = None,
     *,
     targets: str | None = None,
+    hull: str | None = None,
     bonds: str = "auto",
     distributions: bool = False,
     timeout: float = 60.0,
@@ -75,6 +76,7 @@ def score(
         reference: Known structures for novelty: a Reference, or what ``Reference.open`` takes, for example ``"qm9"``;
             for crystals a data set or a file.
         targets: Known crystals that the structures, named after them, are predictions of: a data set or a file.
+        hull: File of reference energies for protocol sun, which ``molgen data hull`` makes.
         bonds: Bond source for protocols that do not find bonds themselves.
         distributions: Compare distributions with those of the reference, which must then be a data set or a file.
         timeout: Seconds per structure and protocol.
@@ -100,7 +102,14 @@ def score(
     names = fitting_protocols(names, first)
     target = open_distributions(reference, bonds, first, workers=workers) if distributions else None
     session = Session(
-        names, reference, targets=targets, bonds=bonds, timeout=timeout, distributions=target, workers=workers
+        names,
+        reference,
+        targets=targets,
+        hull=hull,
+        bonds=bonds,
+        timeout=timeout,
+        distributions=target,
+        workers=workers,
     )
     rows = list(session.rows(records, workers=workers, dask=dask))
     summary = session.summary()

@@ -111,10 +111,12 @@ class Given:
     Attributes:
         reference: Known structures, for novelty and coverage.
         targets: Known crystals that the samples are predictions of.
+        hull: File of reference energies.
     """
 
     reference: str = ""
     targets: str = ""
+    hull: str = ""
 
 
 class Known(Interface):

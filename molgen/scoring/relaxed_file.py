@@ -12,63 +12,28 @@ from typing import Any
 
 import numpy as np
 
-from molgen.chemistry.relaxation import Relaxation
 from molgen.errors import ConfigError, MolgenError, OutputError
 from molgen.io import format_of, open_writer, read
 from molgen.io.records import Skipped
+from molgen.scoring.relaxed_properties import CONVERGED, INDEX, QUANTITIES, REASON, unit_of
 from molgen.structure import Structure
 
-INDEX, CONVERGED, REASON = "relax_index", "relax_converged", "relax_reason"
-QUANTITIES = {
-    "energy_gain": "relax_energy_gain_kcal_per_mol",
-    "rmsd": "relax_rmsd_angstrom",
-    "bond_change": "relax_bond_change_angstrom",
-    "angle_change": "relax_angle_change_degree",
-    "torsion_change": "relax_torsion_change_degree",
-    "steps": "relax_steps",
-}
-"""What the summary is made of, and the property that holds it; its unit ends the name."""
-PREFIX = "relax_"
 FLUSH_SECONDS = 5.0
 
 
-def with_results(index: int, calculator: str, done: Relaxation) -> Structure:
-    """The relaxed structure with what happened to it as properties, all of which begin with ``relax_``.
+class RelaxSummary:
+    """Counts and quantities of relaxed structures, from their properties.
 
     Args:
-        index: Number of its record in the input, from 0.
-        calculator: Name of the potential.
-        done: What happened.
+        kind: ``molecules`` or ``crystals``, whose quantities are summed up.
     """
-    properties = {k: v for k, v in done.structure.properties.items() if not k.startswith(PREFIX)}
-    values: dict[str, Any] = {INDEX: index, "relax_calculator": calculator}
-    values[CONVERGED] = "true" if done.converged else "false"
-    if done.minimum is not None:
-        numbers = {
-            "energy_gain": done.energy_gain,
-            "rmsd": done.rmsd,
-            "bond_change": done.changes.bonds,
-            "angle_change": done.changes.angles,
-            "torsion_change": done.changes.torsions,
-            "steps": done.minimum.steps,
-        }
-        values["relax_energy_before_eV"] = done.minimum.energy_before
-        values["relax_energy_after_eV"] = done.minimum.energy_after
-        values |= {QUANTITIES[name]: value for name, value in numbers.items() if value is not None}
-        values["relax_max_force_eV_per_angstrom"] = done.minimum.max_force
-    if done.reason:
-        values[REASON] = done.reason
-    return done.structure.replace(properties=properties | values)
 
-
-class RelaxSummary:
-    """Counts and quantities of relaxed structures, from their properties."""
-
-    def __init__(self) -> None:
+    def __init__(self, kind: str = "molecules") -> None:
+        self.kind = kind
         self.n = self.converged = 0
         self.failures: Counter[str] = Counter()
         self.unreadable = Skipped()
-        self._values: dict[str, list[float]] = {name: [] for name in QUANTITIES}
+        self._values: dict[str, list[float]] = {name: [] for name in QUANTITIES[kind]}
 
     def add(self, structure: Structure) -> None:
         """Count one structure; quantities of those that did not converge are left out."""
@@ -78,18 +43,17 @@ class RelaxSummary:
             self.failures[str(values.get(REASON, "")).partition(":")[0]] += 1
             return
         self.converged += 1
-        for name, key in QUANTITIES.items():
+        for name, key in QUANTITIES[self.kind].items():
             if key in values:
                 self._values[name].append(float(values[key]))
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON."""
         quantities = {}
-        for name, key in QUANTITIES.items():
+        for name, key in QUANTITIES[self.kind].items():
             values = np.array(self._values[name])
-            unit = key.removeprefix(f"{PREFIX}{name}_").replace("_per_", "/") if name != "steps" else ""
             quantities[name] = {
-                "unit": unit,
+                "unit": unit_of(name, key),
                 "count": len(values),
                 "mean": float(values.mean()) if len(values) else None,
                 "median": float(np.median(values)) if len(values) else None,
@@ -109,6 +73,7 @@ class RelaxedFile:
     Args:
         path: ``.sdf`` or ``.extxyz``, ``.gz`` allowed.
         settings: What decides the result, ready for JSON. An unfinished file is continued only with the same.
+        kind: ``molecules`` or ``crystals``, whose quantities are summed up.
         overwrite: Replace ``path``, and begin anew instead of continuing.
 
     Raises:
@@ -116,7 +81,9 @@ class RelaxedFile:
         OutputError: ``path`` exists, or cannot be written.
     """
 
-    def __init__(self, path: Path, settings: dict[str, Any], *, overwrite: bool = False) -> None:
+    def __init__(
+        self, path: Path, settings: dict[str, Any], *, kind: str = "molecules", overwrite: bool = False
+    ) -> None:
         if "properties" not in format_of(path).keeps:
             raise ConfigError(
                 f"{path}: this format holds no properties", hint="end the name with .sdf or .extxyz; .gz may follow"
@@ -124,13 +91,13 @@ class RelaxedFile:
         if path.exists() and not overwrite:
             raise OutputError(f"{path} exists already", hint="add --overwrite to replace it, or name another file")
         self.path, self.partial = path, path.with_name(f".partial.{path.name}")
-        self.summary = RelaxSummary()
+        self.summary = RelaxSummary(kind)
         self.start = 0
         self._state = {"format": "molgen-relaxed-1", "settings": json.loads(json.dumps(settings))}
         if not overwrite:
             self._take_up()
         if not self.start:
-            self.summary = RelaxSummary()
+            self.summary = RelaxSummary(kind)
         self._writer = open_writer(self.partial, append=self.start > 0)
         self._settle()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from molgen.chemistry.crystal_relaxation import CellSettings, CrystalRelaxation, relax_crystal
 from molgen.chemistry.perception import check_source
 from molgen.chemistry.potentials import Potential, Settings, make_potential
 from molgen.chemistry.relaxation import Relaxation, relax
@@ -15,6 +17,7 @@ from molgen.workers import ordered_map
 
 CHUNK = 5
 """Records that a worker takes at once; few, because one may take minutes."""
+Relaxed = Relaxation | CrystalRelaxation
 
 
 @dataclass(frozen=True)
@@ -24,21 +27,27 @@ class RelaxWork:
     Attributes:
         calculator: Name of the potential.
         settings: When a relaxation ends.
-        bonds: Bond source.
+        bonds: Bond source of molecules.
         timeout: Processor seconds per structure.
+        cell: What may change of a crystal.
+        trajectories: Folder for a file of every crystal's steps, ``INDEX.extxyz``; None for none.
     """
 
     calculator: str
     settings: Settings = field(default_factory=Settings)
     bonds: str = "auto"
     timeout: float = 600.0
+    cell: CellSettings = field(default_factory=CellSettings)
+    trajectories: Path | None = None
 
     def __call__(self) -> Relaxer:
         """What the child process calls."""
         from rdkit import RDLogger
 
         RDLogger.DisableLog("rdApp.*")  # type: ignore[attr-defined]
-        return Relaxer(make_potential(self.calculator), self)
+        potential = make_potential(self.calculator)
+        potential.load()
+        return Relaxer(potential, self)
 
 
 @dataclass(frozen=True)
@@ -48,14 +57,18 @@ class Relaxer:
     potential: Potential
     work: RelaxWork
 
-    def __call__(self, structure: Structure) -> Relaxation:
-        """What became of it."""
-        return relax(structure, self.potential, self.work.settings, bonds=self.work.bonds)
+    def __call__(self, item: tuple[int, Structure]) -> Relaxed:
+        """What became of a structure, given with its index."""
+        index, structure = item
+        if structure.lattice is None:
+            return relax(structure, self.potential, self.work.settings, bonds=self.work.bonds)
+        steps = None if self.work.trajectories is None else self.work.trajectories / f"{index}.extxyz"
+        return relax_crystal(structure, self.potential, self.work.settings, self.work.cell, steps)
 
 
 def relaxations(
     records: Iterable[Record], work: RelaxWork, workers: int = 1, start: int = 0
-) -> Iterator[list[tuple[int, Relaxation | str]]]:
+) -> Iterator[list[tuple[int, Relaxed | str]]]:
     """Relax a stream of records; yields a few at a time, as soon as they and all before them are done.
 
     Args:
@@ -82,17 +95,22 @@ def relaxations(
 class _RelaxChunk:
     work: RelaxWork
 
-    def __call__(self, chunk: Chunk) -> list[tuple[int, Relaxation | str]]:
-        answers = thread_guard(self.work, self.work.timeout).map([s for s in chunk.structures if s is not None])
-        done: list[tuple[int, Relaxation | str]] = []
+    def __call__(self, chunk: Chunk) -> list[tuple[int, Relaxed | str]]:
+        items = [(index, s) for index, s in enumerate(chunk.structures, chunk.start) if s is not None]
+        answers = thread_guard(self.work, self.work.timeout).map(items)
+        done: list[tuple[int, Relaxed | str]] = []
         for index, (record, structure) in enumerate(zip(chunk.records, chunk.structures, strict=True), chunk.start):
             if structure is None:
                 done.append((index, record.problem))
                 continue
             answer = next(answers)
-            if isinstance(answer, Lost):
-                answer = Relaxation(structure, answer.reason)
-            elif isinstance(answer, Exception):
-                answer = Relaxation(structure, f"error: {answer}")
+            if isinstance(answer, Lost | Exception):
+                reason = answer.reason if isinstance(answer, Lost) else f"error: {answer}"
+                answer = failed(structure, reason)
             done.append((index, answer))
         return done
+
+
+def failed(structure: Structure, reason: str) -> Relaxed:
+    """What stands for a structure of which nothing came back."""
+    return (Relaxation if structure.lattice is None else CrystalRelaxation)(structure, reason)

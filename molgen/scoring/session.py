@@ -54,6 +54,7 @@ class Session:
         reference: What ``Reference.open`` takes, a Reference, or None to leave novelty out. For crystals what
             ``known_crystals`` takes.
         targets: What ``known_crystals`` takes: the crystals that the structures are predictions of; None for none.
+        hull: File of reference energies, see ``molgen.scoring.hull_file``; None for none.
         bonds: Bond source for protocols that do not find bonds themselves.
         timeout: Seconds per structure and protocol.
         distributions: Compare with these distributions, or None.
@@ -71,6 +72,7 @@ class Session:
         reference: Reference | str | Path | None = None,
         *,
         targets: str | None = None,
+        hull: str | None = None,
         bonds: str = "auto",
         timeout: float = 60.0,
         distributions: Any = None,
@@ -78,7 +80,7 @@ class Session:
         progress: Progress | None = None,
     ) -> None:
         named = "" if reference is None or isinstance(reference, Reference) else str(reference)
-        given = Given(named, targets or "")
+        given = Given(named, targets or "", hull or "")
         self.protocols = make_protocols(protocols, given, bonds)
         source = "" if distributions is None else distributions.bonds
         self.work = Work(tuple(protocols), bonds, timeout, source, given)

@@ -65,6 +65,65 @@ class Dangerous(Spring):
             pass
 
 
+SOFTNESS, VOLUME = 0.01, 40.0
+"""Of a cell that is a spring, in eV/angstrom^6, and its volume at rest in cubic angstrom."""
+
+
+class Balloon(Calculator):
+    """E = k/2 (V - V0)^2 of the cell; the atoms feel nothing, so the stress is k (V - V0) in all directions."""
+
+    implemented_properties = ("energy", "forces", "stress")
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        volume = self.atoms.get_volume()
+        self.results = {
+            "energy": 0.5 * SOFTNESS * (volume - VOLUME) ** 2,
+            "forces": np.zeros((len(self.atoms), 3)),
+            "stress": np.array([1.0, 1, 1, 0, 0, 0]) * SOFTNESS * (volume - VOLUME),
+        }
+
+
+class Exploding(Balloon):
+    """E = -V: the larger the better."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        self.results["energy"] = -self.atoms.get_volume()
+        self.results["stress"] = np.array([-1.0, -1, -1, 0, 0, 0])
+
+
+class DangerousBalloon(Balloon):
+    """Ends the process for a crystal with fluorine, runs for ever for one with bromine, has no number for iodine's."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        super().calculate(atoms, properties, system_changes)
+        if 9 in self.atoms.numbers:
+            os._exit(7)
+        while 35 in self.atoms.numbers:
+            pass
+        if 53 in self.atoms.numbers:
+            self.results["forces"] = np.full((len(self.atoms), 3), np.nan)
+
+
+def balloon():
+    return Balloon()
+
+
+def exploding():
+    return Exploding()
+
+
+def dangerous_balloon():
+    return DangerousBalloon()
+
+
+def emt():
+    from ase.calculators.emt import EMT
+
+    return EMT()
+
+
 def spring():
     return Spring()
 

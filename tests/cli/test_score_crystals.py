@@ -84,6 +84,37 @@ def test_protocols_that_do_not_fit(tmp_path):
     assert "--reference" in done.stderr
 
 
+def test_sun_from_relaxing_to_rows(tmp_path):
+    """relax, data hull and score speak of the same energies."""
+    from tests.chemistry.test_crystal_relaxation import copper, rattled
+
+    calculator = ("--calculator", "tests.chemistry.calculators:emt")
+    io.write(tmp_path / "known.extxyz", [copper(3.59), copper(3.59).replace(numbers=[79, 79, 79, 79])])
+    io.write(tmp_path / "made.extxyz", [rattled(copper()), rattled(copper()).replace(numbers=[29, 29, 79, 79])])
+
+    def molgen(*words):
+        done = CliRunner().invoke(app, list(map(str, words)))
+        assert done.exit_code == 0, done.stderr
+        return done
+
+    molgen("data", "hull", "--from", tmp_path / "known.extxyz", *calculator, "-o", tmp_path / "hull.csv.gz", "--relax")
+    molgen("relax", tmp_path / "made.extxyz", *calculator, "-o", tmp_path / "relaxed.extxyz")
+    words = ("--reference", tmp_path / "known.extxyz", "--hull", tmp_path / "hull.csv.gz", "--json")
+    rows = ("--out", tmp_path / "rows.csv")
+    done = molgen("score", tmp_path / "relaxed.extxyz", "--protocol", "sun", *words, *rows)
+    metrics = json.loads(done.stdout)["protocols"]["sun"]["metrics"]
+    assert metrics["known_energy"]["numerator"] == 2
+    assert metrics["unique"]["numerator"] == 2
+    assert metrics["unique_novel"]["numerator"] == 1  # the copper finds its way back to the known one
+    lines = (tmp_path / "rows.csv").read_text(encoding="utf-8").splitlines()
+    table = [dict(zip(lines[0].split(","), line.split(","), strict=False)) for line in lines[1:]]
+    assert abs(float(table[0]["sun.e_above_hull"])) < 0.005
+    assert float(table[1]["sun.e_above_hull"]) < 0  # EMT mixes copper and gold
+    refused = run(tmp_path / "relaxed.extxyz", "--protocol", "sun")
+    assert refused.exit_code == 3
+    assert "--hull" in refused.stderr
+
+
 def test_folder_without_structures(tmp_path):
     (tmp_path / "empty").mkdir()
     done = run(tmp_path / "empty")

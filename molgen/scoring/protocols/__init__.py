@@ -25,12 +25,13 @@ PROTOCOLS = {
     "novelty": "novelty:Novelty",
     "match": "prediction:Match",
     "coverage": "coverage:Coverage",
+    "sun": "sun:Sun",
     "genes": "genes:Genes",
 }
 """Name -> module in this package and class. A name with a colon is an ASE calculator, ``module:factory``."""
 
 
-CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage")
+CRYSTAL_PROTOCOLS = ("cdvae-2021", "strict", "symmetry", "novelty", "match", "coverage", "sun")
 """Those of structures with a lattice; the others score molecules or genes."""
 GENE_PROTOCOLS = ("genes",)
 DEFAULTS = {"molecules": ("edm",), "crystals": ("cdvae-2021", "strict", "symmetry"), "genes": GENE_PROTOCOLS}
