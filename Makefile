@@ -10,9 +10,9 @@ CRYSTALS ?= 50
 MODEL ?= bondflow_qm9
 SAMPLER_edm_qm9 := --steps 100 --solver dpm_sde --spacing 2
 
-.PHONY: run molecules crystals test lint env clean
+.PHONY: run molecules crystals genes test lint env clean
 
-run: molecules crystals
+run: molecules crystals genes
 
 # Samples the shipped BondFlow, writes an SDF file, scores it against the molecules it was trained on, prints the tables
 # and writes a report to open in a browser. `make molecules MODEL=edm_qm9` does the same with the shipped EDM.
@@ -28,6 +28,13 @@ crystals: env
 	$(BIN)/molgen score out/crystals.extxyz --protocol cdvae-2021,strict,symmetry --out out/crystals_rows.csv --overwrite
 	$(BIN)/molgen report out/crystals_rows.csv -o out/crystals_report.html --overwrite
 	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula Cs2AgBiBr6 --templates embedded-crystals -n 2 --symmetrise 0.1 -o out/Cs2AgBiBr6.cif --overwrite
+
+# Symmetric crystals: genes from the shipped Wyckoff Transformer, each made a crystal whose space group holds by
+# construction, and what the symmetry finder says of them.
+genes: env
+	$(BIN)/molgen sample checkpoints/wyformer_mp20 -n $(CRYSTALS) --max-atoms 12 --steps 20 -o out/symmetric.extxyz --overwrite
+	$(BIN)/molgen score out/symmetric.genes.jsonl --protocol genes --out out/genes_rows.csv --overwrite
+	$(BIN)/molgen score out/symmetric.extxyz --protocol strict,symmetry --out out/symmetric_rows.csv --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

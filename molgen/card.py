@@ -27,6 +27,7 @@ METRICS = (
     "p1_of_novel",
     "as_asked",
     "new_templates",
+    "new_templates_of_few",
     "space_group_chi2",
     "elements_emd",
     "orbits_emd",

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 import crystal_tables
+import gene_tables
 import molecule_tables
 from table_parts import ROOT
 
@@ -32,7 +33,7 @@ def main() -> int:
     given = arguments.parse_args()
     if given.run is not None:
         molecule_tables.collect(given.run, given.run[-1] / given.results)
-    stale = fill(molecule_tables.tables() | crystal_tables.tables(), write=not given.check)
+    stale = fill(molecule_tables.tables() | crystal_tables.tables() | gene_tables.tables(), write=not given.check)
     print("changed:" if stale else "up to date", *stale)
     if not given.check:
         molecule_tables.draw()

@@ -1,5 +1,6 @@
 """The README's blocks marked `<!-- tested -->` run as they stand, in order, in a folder of their own."""
 
+import json
 import os
 import re
 import subprocess
@@ -34,7 +35,7 @@ def run(command, folder):
 
 
 def test_readme_has_tested_blocks():
-    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash", "bash", "bash"]
+    assert [language for language, _ in BLOCKS] == ["bash", "bash", "bash", "python", "bash", "bash", "bash", "bash"]
 
 
 def test_start(folder):
@@ -90,8 +91,21 @@ def test_training_on_crystals(folder):
     assert all(set(crystal.numbers.tolist()) == {8, 22, 38} for crystal in made)
 
 
-def test_scoring_with_every_kind_of_protocol(folder):
+def test_symmetric_crystals(folder):
     outputs = run_lines(BLOCKS[6][1], folder)
+    assert re.search(r"formal validity +100\.00 % +20 / 20", outputs["score"])
+    made = list(molgen.read(folder / "symmetric.cif"))
+    assert len(made) == 20
+    assert sum(int(one.properties["space_group_number"]) in (221, 225) for one in made) >= 15
+    for line in (folder / "genes.jsonl").read_text().splitlines():
+        assert {symbol for symbol, _ in json.loads(line)["orbits"]} == {"Li", "Mn", "O"}
+    assert len(list(molgen.read(folder / "oxides.cif"))) == 40
+    formulas = [json.loads(line)["formula"] for line in (folder / "LiFePO4.jsonl").read_text().splitlines()]
+    assert formulas == ["Fe2Li2O8P2"] * 4
+
+
+def test_scoring_with_every_kind_of_protocol(folder):
+    outputs = run_lines(BLOCKS[7][1], folder)
     assert "distances from the reference" in outputs["score"]
     assert (folder / "report.html").stat().st_size > 100_000
     assert (folder / "relaxed.sdf").read_text().count("$$$$") == 20
