@@ -97,26 +97,29 @@ def sample(
     from molgen.sampling.trajectory import Trajectory
     from molgen.symmetry.lines import is_gene_file
 
-    options = options_from(set_)
+    options, missing = options_from(set_), None
     generator = load(checkpoint, device)
     if getattr(generator.model, "makes_genes", False):
         _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
+        _refuse(generator, fragment_atoms=fragment_atoms)
         given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
         only_genes = is_gene_file(out)
         if only_genes:
             unfit = {"steps": steps, "solver": solver, "spacing": spacing, "per_target": per_target}
             _refuse(generator, **unfit, symmetrise=symmetrise, trajectory=trajectory, realise=realise)
-        else:
-            check_format(out, periodic=True)
+        realiser = None if only_genes else load(realise or REALISER, device)
         genes = Path(out) if only_genes else genes_beside(out)
         options, rest = options_shared_out(generator, options, only_genes)
-        sample_genes(
+        if realiser is not None:  # what it would refuse later it refuses before genes are made
+            manner_of = {"steps": steps, "solver": solver, "spacing": spacing, "precision": precision, "options": rest}
+            _check_realiser(realiser, out, manner_of, symmetrise, trajectory, overwrite)
+        missing = sample_genes(
             generator, given, genes, n or DEFAULT_NUMBER, seed,
             precision=precision, options=options, overwrite=overwrite, ends=only_genes,
         )  # fmt: skip
-        if only_genes:
+        if realiser is None:
             return
-        generator, options, n = load(realise or REALISER, device), rest, None
+        generator, options, n = realiser, rest, None
         formula = num_formula_units = chemical_system = atoms = None
     else:
         _refuse(generator, spacegroup=spacegroup, max_atoms=max_atoms, realise=realise)
@@ -159,6 +162,8 @@ def sample(
             typer.echo(f"{file.written:,} {noun(generator)} are kept in {out}; the same command continues", err=True)
             raise
     conclude(file, generator, work.number, work.condition)
+    if missing is not None:
+        raise missing
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,30 @@ def _refuse(generator: Generator, **options: Any) -> None:
     if given := [name.replace("_", "-") for name, value in options.items() if value is not None]:
         named = ", ".join(f"--{name}" for name in given)
         raise typer.BadParameter(f"{named}: {generator.model.config.name} has no use for it here")
+
+
+def _check_realiser(
+    realiser: Generator,
+    out: str,
+    settings: dict[str, Any],
+    symmetrise: float | None,
+    trajectory: Path | None,
+    overwrite: bool,
+) -> None:
+    """Raise what a model of crystals would object to, given genes that are yet to be made."""
+    from molgen.sampling.conditions import refusal
+    from molgen.sampling.output import check_format, sidecar_of
+    from molgen.sampling.settings import Settings
+
+    if reason := refusal(realiser.model, ["genes"]):
+        raise typer.BadParameter(f"--realise: {reason}")
+    target = check_format(out, periodic=True)
+    Settings.of(realiser.model, **settings)
+    _check_symmetrise(symmetrise, realiser)
+    if trajectory is not None:
+        _check_trajectory(trajectory, target.path, overwrite)
+    if not overwrite:
+        sidecar_of(target)
 
 
 def _check_trajectory(trajectory: Path, out: Path, overwrite: bool) -> None:

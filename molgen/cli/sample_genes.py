@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
+    from molgen.errors import PartialError
     from molgen.sampling.gene_file import GeneFile
     from molgen.sampling.gene_runs import GeneRequest
     from molgen.sampling.generator import Generator
@@ -64,6 +65,13 @@ class GeneOptions:
 
         if self.atoms is not None and self.max_atoms is not None:
             raise typer.BadParameter("--max-atoms 20 is --atoms 1-20; give one of them")
+        for name, value in {"chemical-system": self.system, "atoms": self.atoms, "max-atoms": self.max_atoms}.items():
+            if self.formula is not None and value is not None:
+                raise typer.BadParameter(
+                    f"--{name} has no place beside --formula, which states all atoms; leave it out"
+                )
+        if self.units is not None and self.formula is None:
+            raise typer.BadParameter("--num-formula-units needs a --formula")
         atoms = (1, self.max_atoms) if self.max_atoms is not None else None
         return GeneRequest.of(
             generator.model.data,
@@ -86,7 +94,7 @@ def sample_genes(
     options: dict[str, str],
     overwrite: bool,
     ends: bool,
-) -> None:
+) -> PartialError | None:
     """Make ``n`` genes and write them to ``out``.
 
     Args:
@@ -100,13 +108,17 @@ def sample_genes(
         overwrite: Replace a file of other settings.
         ends: Whether genes are all that is wanted.
 
+    Returns:
+        Where they are not all, what to raise once the crystals are made if fewer than ``n`` could be; else None.
+
     Raises:
-        PartialError: Fewer than ``n`` could be made.
+        PartialError: Fewer than ``n`` could be made, and genes are all that is wanted, or there are none.
         MolgenError: See :meth:`GeneOptions.request`; the file belongs to something else or cannot be written.
     """
     from molgen.sampling.gene_runs import plan_genes
-    from molgen.sampling.settings import configured, options_of
+    from molgen.sampling.settings import check_precision, configured, options_of
 
+    check_precision(precision)
     request = given.request(generator)
     for remark in [] if request.compositions is None else request.compositions.remarks:
         typer.echo(f"note: {remark}", err=True)
@@ -124,7 +136,7 @@ def sample_genes(
         except KeyboardInterrupt:
             typer.echo(f"{file.written:,} genes are kept in {out}; the same command continues", err=True)
             raise
-    _conclude(file, n, generator, ends=ends)
+    return _conclude(file, n, generator, ends=ends)
 
 
 def _file(generator: Generator, plan: Plan, out: Path, choices: dict[str, Any], overwrite: bool) -> GeneFile:
@@ -162,7 +174,7 @@ def _fill(file: SampleFile, model: Any, request: GeneRequest, part: tuple[Plan, 
             began = time.perf_counter()
 
 
-def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> None:
+def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> PartialError | None:
     from molgen.errors import PartialError
 
     rate = f", {file.state['molecules_per_second']:,} genes/s" if file.state["molecules_per_second"] else ""
@@ -172,9 +184,13 @@ def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> 
         typer.echo(f"not written: {one['count']:,} x {kind} ({one['first']})", err=True)
     if file.written < n:
         hint = f"{file.sidecar} counts the reasons; another request, or more of them"
-        raise PartialError(f"{file.written:,} of {n:,} genes could be made", hint=hint)
+        missing = PartialError(f"{file.written:,} of {n:,} genes could be made", hint=hint)
+        if ends or not file.written:
+            raise missing
+        return missing
     if not ends:
-        return
+        return None
     dataset = generator.checkpoint.provenance.get("dataset", "mp20")
     typer.echo(f"next: molgen score {file.path} --reference {dataset}", err=True)
     typer.echo(f"crystals: molgen sample checkpoints/crystalflow_mp20 --genes {file.path} -o crystals.extxyz", err=True)
+    return None

@@ -22,7 +22,7 @@ from molgen.sampling.chemical_system import ChemicalSystem
 from molgen.sampling.compositions import Compositions
 from molgen.sampling.formula import read_formula
 from molgen.sampling.sizes import CHUNK, Plan, generator_of
-from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions, can_hold
+from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions, can_hold, most_orbits
 from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.cell import conventional_cell, lengths_angles
 from molgen.symmetry.gene import CELL, PREDICTED, Gene
@@ -31,7 +31,8 @@ from molgen.symmetry.groups import GROUPS, space_group
 BATCH = 16 * CHUNK
 """Genes at once."""
 _GROUPS = 10
-_MOST_UNITS = 12
+_NAMED = 5
+"""Most space groups, or numbers of atoms, that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class GeneRequest:
             other = "a number of atoms" if chemical_system is None else "a chemical system"
             raise ConfigError(f"{other} has no place beside a formula, which states all atoms")
         if formula is None and formula_units is not None:
-            raise ConfigError("a number of formula units needs a formula")
+            raise ConfigError("a number of formula units needs a formula", hint="--formula LiFePO4")
         system = None if chemical_system is None else ChemicalSystem.parse(chemical_system, data)
         compositions = None if formula is None else read_formula(formula, data, formula_units)
         if atoms is not None and (atoms[0] > data.max_atoms or atoms[1] < 1):
@@ -116,21 +117,20 @@ class GeneRequest:
     def _fits(self, number: int, data: DataSummary, item: int) -> bool:
         if self.compositions is not None:
             return can_hold(number, tuple(Counter(self.compositions.numbers[item]).values()))
-        group, most = space_group(number), min(self.atom_range[1], data.max_atoms)
-        sizes = group.multiplicities
-        least = int(sizes.min()) * (1 if self.system is None else len(self.system.numbers))
-        if least > most:
-            return False
-        if self.atoms is None or self.system is not None:
-            return True
-        return any(can_hold(number, (n,)) for n in range(self.atoms[0], most + 1))
+        low, most = self.atom_range
+        return any(count >= self._elements for count in most_orbits(number, min(most, data.max_atoms))[low:])
+
+    @property
+    def _elements(self) -> int:
+        """Elements that every gene must have, and orbits that it has at least."""
+        return 1 if self.system is None else len(self.system.numbers)
 
     def _possible(self, data: DataSummary) -> GeneRequest:
         """The request with the compositions that some group can hold; ConfigError where there is none."""
         count = 1 if self.compositions is None else len(self.compositions.numbers)
         fitting = [item for item in range(count) if self.weights(data, item).any()]
         if not fitting:
-            raise ConfigError(*self._refusal(data))
+            raise self._refusal(data)
         if self.compositions is None or len(fitting) == count:
             return self
         kept = self.compositions
@@ -142,36 +142,48 @@ class GeneRequest:
         )
         return GeneRequest(self.groups, self.atoms, self.system, compositions)
 
-    def _refusal(self, data: DataSummary) -> tuple[str]:
-        names = ", ".join(f"{n} ({space_group(n).symbol})" for n in (self.groups or ())[:5]) or "that occurs"
-        if self.compositions is None:
-            wanted = f"{self.atoms[0]} to {self.atoms[1]} atoms" if self.atoms else f"{data.max_atoms} atoms at most"
-            of = "" if self.system is None else f" of {self.system.settings['chemical_system']}, one orbit of each,"
-            sizes = sorted({int(m) for n in self.groups or GROUPS for m in space_group(n).multiplicities})
-            return (f"no space group {names} has orbits{of} for {wanted} in the primitive cell: its orbits have "
-                    f"{', '.join(map(str, sizes[:12]))} atoms",)  # fmt: skip
-        first = self.compositions.numbers[0]
-        return (
-            f"{hill_formula(first)} cannot be placed on orbits of space group {names}: {self._nearest(first, data)}",
-        )
+    def _refusal(self, data: DataSummary) -> ConfigError:
+        listed = ", ".join(f"{n} ({space_group(n).symbol})" for n in (self.groups or ())[:_NAMED])
+        more = ", ..." if len(self.groups or ()) > _NAMED else ""
+        names = f"space group {listed}{more}" if listed else "a space group of the training set"
+        if self.compositions is not None:
+            first = self.compositions.numbers[0]
+            return ConfigError(
+                f"{hill_formula(first)} cannot be placed on orbits of {names}", hint=self._nearest(first, data)
+            )
+        low, high = self.atoms or (1, data.max_atoms)
+        wanted = f"{low} atoms" if low == high else f"{low} to {high} atoms"
+        of = "" if self.system is None else f" of {self.system.settings['chemical_system']}, at least one of each,"
+        reason = f"no orbits of {names}{of} add up to {wanted} in the primitive cell"
+        asked = self.groups or tuple(np.flatnonzero(data.space_groups).tolist())
+        able = {
+            n
+            for number in asked
+            for n, count in enumerate(most_orbits(number, data.max_atoms))
+            if n and count >= self._elements
+        }
+        if not able:
+            return ConfigError(f"{reason}, nor to any number up to the training set's {data.max_atoms}")
+        near = sorted(sorted(able, key=lambda n: max(low - n, n - high))[:_NAMED])
+        return ConfigError(reason, hint=f"{', '.join(map(str, near))} atoms can be")
 
     def _nearest(self, numbers: Sequence[int], data: DataSummary) -> str:
         """What would do instead of a composition that no asked group can hold, in words."""
         counts = Counter(numbers)
         units = [
             u
-            for u in range(2, _MOST_UNITS + 1)
+            for u in range(2, data.max_atoms // len(numbers) + 1)
             for n in self.groups or GROUPS
             if can_hold(n, tuple(u * c for c in counts.values()))
         ]
         able = [n for n in np.argsort(data.space_groups)[::-1].tolist() if n and data.space_groups[n]]
-        able = [n for n in able if can_hold(n, tuple(counts.values()))][:5]
-        sizes = sorted({int(m) for n in self.groups or () for m in space_group(n).multiplicities})
-        parts = [f"its orbits have {', '.join(map(str, sizes[:12]))} atoms in the primitive cell"]
+        able = [n for n in able if can_hold(n, tuple(counts.values()))][:_NAMED]
+        sizes = sorted({int(m) for n in self.groups or GROUPS for m in space_group(n).multiplicities})
+        parts = [f"orbits have {', '.join(map(str, sizes[:12]))} atoms in the primitive cell"]
         if units:
-            parts.append(f"{units[0]} times as many atoms can be")
+            parts.append(f"{units[0]} times as many atoms can be placed")
         if able:
-            parts.append(f"of this composition space groups {', '.join(map(str, able))} can be")
+            parts.append(f"space groups that can hold this: {', '.join(map(str, able))}")
         return "; ".join(parts)
 
 
@@ -230,7 +242,8 @@ def make_genes(
     """
     device = next(model.parameters()).device
     at = max(1, batch // CHUNK)
-    for start in range(first, len(plan.chunks), at):
+    # Batches begin where they would without what is there, so that a continued run rounds as one in one piece.
+    for start in range(first - first % at, len(plan.chunks), at):
         chunks = range(start, min(start + at, len(plan.chunks)))
         groups = torch.from_numpy(np.concatenate([plan.chunks[c] for c in chunks])).to(device)
         items = np.concatenate([plan.items_of(c) for c in chunks])
@@ -251,8 +264,9 @@ def make_genes(
         for c in chunks:
             rows = slice(before, before + len(plan.chunks[c]))
             before = rows.stop
-            progress(int(plan.starts[c + 1]), len(plan))
-            yield c, genes[rows], problems[rows]
+            if c >= first:
+                progress(int(plan.starts[c + 1]), len(plan))
+                yield c, genes[rows], problems[rows]
 
 
 def _wanted(model: Any, request: GeneRequest, items: np.ndarray, device: torch.device) -> Wanted:

@@ -23,6 +23,7 @@ from molgen.symmetry.gene import Gene
 FORMAT = "molgen-samples-1"
 OF_MOLECULES = (".sdf", ".sd", ".xyz", ".extxyz")
 OF_CRYSTALS = (".extxyz", ".cif")
+_ANOTHER = "give another --out, or --overwrite to replace it"
 
 
 class SampleFile:
@@ -169,12 +170,9 @@ class SampleFile:
 
     def _take_up(self, settings: dict[str, Any]) -> None:
         """Continue the state of an earlier run, if there is one."""
-        cure = "give another --out, or --overwrite to replace it"
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        if sidecar_of(self.target) is None:
             return
-        if not self.sidecar.exists():
-            raise OutputError(f"{self.path} exists but {self.sidecar.name} does not: it cannot be continued", hint=cure)
-        earlier = read_sidecar(self.sidecar)
+        cure, earlier = _ANOTHER, read_sidecar(self.sidecar)
         # JSON turns tuples into lists; compare what was written with what would be.
         wanted = json.loads(json.dumps(settings))
         before = earlier["settings"]
@@ -223,6 +221,21 @@ class SampleFile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise OutputError.from_os_error(error, self.sidecar) from error
+
+
+def sidecar_of(target: Target) -> Path | None:
+    """The sidecar of what is there already; None where nothing is.
+
+    Raises:
+        OutputError: Something is there, without a sidecar.
+    """
+    path = target.path
+    sidecar = path.with_name(path.name + ".json")
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return None
+    if not sidecar.exists():
+        raise OutputError(f"{path} exists but {sidecar.name} does not: it cannot be continued", hint=_ANOTHER)
+    return sidecar
 
 
 def rounds_of(

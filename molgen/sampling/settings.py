@@ -68,8 +68,7 @@ class Settings:
         if settings.solver not in model.solvers:
             hint = f"this model has {', '.join(model.solvers)}"
             raise ConfigError(f"unknown solver {settings.solver!r}", hint=hint)
-        if precision not in PRECISIONS:
-            raise ConfigError(f"unknown precision {precision!r}", hint=f"one of {', '.join(PRECISIONS)}")
+        check_precision(precision)
         time_grid(settings.steps, spacing=settings.spacing)
         return settings
 
@@ -82,6 +81,12 @@ class Settings:
         grid = partial(time_grid, spacing=self.spacing)
         own = getattr(model, "times", None)
         return grid(self.steps) if own is None else self.configured(model).times(grid, self.steps)
+
+
+def check_precision(precision: str) -> None:
+    """Raise ConfigError for one that is not among ``PRECISIONS``."""
+    if precision not in PRECISIONS:
+        raise ConfigError(f"unknown precision {precision!r}", hint=f"one of {', '.join(PRECISIONS)}")
 
 
 def configured(model: Any, options: Mapping[str, Any]) -> Any:

@@ -122,6 +122,26 @@ def can_hold(number: int, counts: Sequence[int], used: Sequence[int] = ()) -> bo
 
 
 @cache
+def most_orbits(number: int, most: int) -> tuple[int, ...]:
+    """Of how many orbits each number of atoms from 0 to ``most`` can be made up at most, -1 where of none.
+
+    Genes of so many orbits and fewer elements can be: any element may go to any orbit.
+
+    Args:
+        number: Of the space group.
+        most: Atoms of the primitive cell.
+    """
+    group = space_group(number)
+    found = [0] + [-1] * most
+    for position, size in zip(group.positions, group.multiplicities.tolist(), strict=True):
+        totals = range(size, most + 1)
+        for total in totals if position.freedom else reversed(totals):  # downwards, a fixed point is taken once
+            if found[total - size] >= 0:
+                found[total] = max(found[total], found[total - size] + 1)
+    return tuple(found)
+
+
+@cache
 def _fits(number: int, counts: tuple[int, ...], points: tuple[tuple[int, int], ...]) -> bool:
     """Whether orbits of free positions and at most so many fixed points of each size add up to every count."""
     if not counts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 
@@ -127,7 +128,11 @@ def group_number(text: str) -> int:
     symbols = {row["symbol"]: int(row["number"]) for row in _table("space_groups")}
     compact = wanted.replace(" ", "").replace("_", "")
     if compact not in symbols:
-        raise InputError(f"{text!r} is not a space group", hint="its number, 1 to 230, or its symbol, such as Fm-3m")
+        near = get_close_matches(compact.capitalize(), symbols, n=1, cutoff=0.75) if compact else []
+        guess = f"did you mean {near[0]}? " if near else ""
+        raise InputError(
+            f"{text!r} is not a space group", hint=f"{guess}its number, 1 to 230, or its symbol, such as Fm-3m"
+        )
     return symbols[compact]
 
 
