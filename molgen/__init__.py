@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from molgen.sampling.generator import load
     from molgen.scoring import score
     from molgen.structure import Structure
+    from molgen.symmetry.gene import Gene
+    from molgen.symmetry.lines import read_genes
 
 __version__ = "0.1.0"
 
 __all__ = [
     "AtomBatch",
+    "Gene",
     "Structure",
     "canonical_cell",
     "from_ase",
@@ -30,6 +33,7 @@ __all__ = [
     "perceive_bonds",
     "read",
     "read_fragment",
+    "read_genes",
     "score",
     "to_ase",
     "to_pymatgen",
@@ -46,6 +50,8 @@ _MODULES = {
     "molgen.chemistry.fragment": ("read_fragment",),
     "molgen.chemistry.unit_cell": ("canonical_cell",),
     "molgen.scoring": ("score",),
+    "molgen.symmetry.gene": ("Gene",),
+    "molgen.symmetry.lines": ("read_genes",),
     "molgen.sampling.generator": ("load",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

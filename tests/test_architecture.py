@@ -25,7 +25,7 @@ CORE_FILES = (
     "errors",
     "host_cpu",
 )
-CORE_PACKAGES = ("geometry", "processes", "networks", "models", "solvers", "sampling")
+CORE_PACKAGES = ("geometry", "processes", "networks", "models", "solvers", "sampling", "symmetry")
 CORE_MORE = ("datasets.packed", "datasets.packing", "datasets.batching", "datasets.find", "io.xyz")
 MODEL_PARTS = ("models", "networks", "processes", "denoiser", "solvers", "sampling", "training", "checkpoint")
 

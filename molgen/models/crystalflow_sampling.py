@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from molgen.geometry.lattice import from_symmetric_log, symmetric_log
-from molgen.geometry.periodic import distance_matrix, wrap
+from molgen.geometry.periodic import nearest_images, wrap
 from molgen.geometry.symmetry import Symmetry
 from molgen.models.crystal import Crystal
 from molgen.models.known import Known
@@ -114,7 +114,7 @@ def _apart(model: CrystalFlow, symmetry: Symmetry, drawn: CellState, lattice: Te
         model: The model.
         symmetry: Space groups and orbits.
         drawn: With the first draws, and the elements.
-        lattice: The cells that are expected, in which distances are measured, shape ``(B, 3, 3)``.
+        lattice: The cells that are expected, reduced, in which distances are measured, shape ``(B, 3, 3)``.
         noise: Of the other draws.
     """
     n, best, separation = drawn.mask.shape[1], drawn.fractional, torch.full_like(lattice[:, 0, 0], -1.0)
@@ -123,7 +123,9 @@ def _apart(model: CrystalFlow, symmetry: Symmetry, drawn: CellState, lattice: Te
     for number in range(model.config.sample_symmetric_draws):
         draws = [noise.uniform_atoms(n) for _ in range(3)] if number else None
         fractional = symmetry.place(drawn.fractional if draws is None else torch.stack(draws, dim=-1).to(best))
-        apart = distance_matrix(fractional, lattice) / (radii.unsqueeze(1) + radii.unsqueeze(2))
+        # The expected cells are reduced ones, in which one image to each side is enough.
+        ways = nearest_images(fractional.unsqueeze(1) - fractional.unsqueeze(2), lattice, 1).squeeze(-2)
+        apart = ways.norm(dim=-1) / (radii.unsqueeze(1) + radii.unsqueeze(2))
         nearest = apart.masked_fill(~pairs, torch.inf).flatten(1).amin(1)
         better = nearest > separation
         best = torch.where(better[:, None, None], fractional, best)
