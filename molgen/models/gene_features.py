@@ -119,6 +119,14 @@ class GeneFeatures(nn.Module):
         told = torch.stack([torch.zeros_like(element), element, element + site, torch.zeros_like(element)], dim=1)
         return start.unsqueeze(1) + self.query + told
 
+    def one_query(self, which: int, start: Tensor, groups: Tensor, elements: Tensor, places: Tensor) -> Tensor:
+        """Question ``which`` of :meth:`queries` alone, shape ``(B, 1, hidden)``."""
+        asked = start + self.query[which]
+        if which in (1, 2):
+            told: Tensor = self.element(elements)
+            asked = asked + (told if which == 1 else told + self.site(self.vocabulary.site[groups, places]))
+        return asked.unsqueeze(1)
+
     def counted(self, classes: list[str]) -> list[str]:
         """What each number of :meth:`_counts` is."""
         places = [f"orbits at position {k}" for k in range(self.vocabulary.exists.shape[1])]

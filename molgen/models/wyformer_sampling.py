@@ -78,9 +78,10 @@ def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) ->
         parts = {"elements": elements[rows, :stage], "places": places[rows, :stage]}
         placed = Placed(groups=groups[rows], mask=there, **parts)
         choices = wanted.choices(placed, rows)
-        can = choices.end | choices.orbits.flatten(1).any(1)
+        may = torch.cat([choices.orbits.any(2), choices.end.unsqueeze(1)], dim=1)
+        can = may.any(1)
         stuck[rows[~can]] = True
-        element, place, gained = _next(model, placed, choices, uniform[rows, 3 * stage : 3 * stage + 3])
+        element, place, gained = _next(model, placed, choices, may, uniform[rows, 3 * stage : 3 * stage + 3])
         goes_on = can & (element != model.vocabulary.end)
         log_prob[rows] += gained * can
         rows, element, place = rows[goes_on], element[goes_on], place[goes_on]
@@ -101,30 +102,54 @@ def draws_per_gene(model: Wyformer) -> int:
     return 3 * (len(model.data.orbit_histogram) + 1)
 
 
-def _next(model: Wyformer, placed: Placed, choices: Choices, uniform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The next element (or the end) and position of each gene, and the log of their probability, each ``(B,)``."""
-    table, config, none = model.vocabulary, model.config, Dropout()
+def _next(
+    model: Wyformer, placed: Placed, choices: Choices, may: Tensor, uniform: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The next element (or the end) and position of each gene, and the log of their probability, each ``(B,)``.
+
+    Args:
+        model: In evaluation mode.
+        placed: What is there.
+        choices: What may come next.
+        may: Elements, and the end, that may come next, shape ``(B, K + 1)``.
+        uniform: Shape ``(B, 3)``.
+    """
+    table, config = model.vocabulary, model.config
     rows = torch.arange(len(uniform), device=uniform.device)
-    memory, start = model.remember(placed, none)
+    memory, start = model.remember(placed, Dropout())
     zero = torch.zeros_like(placed.groups)
+
+    def pick(which: int, asked: Tensor, may: Tensor, element: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """A class of each row and its log p; the network is spared rows not ``asked``, where only one may come."""
+        chosen, gained = may.long().argmax(1), torch.zeros(len(may), device=may.device)
+        at = asked.nonzero().squeeze(1)
+        if not len(at):
+            return chosen, gained
+        if len(at) == len(may):
+            at, known = rows, memory
+        else:
+            known = memory.of(at)
+        query = model.features.one_query(which, start[at], placed.groups[at], element[at], place[at])
+        logits = at_least_float32(model.heads[which](model.network.read(query, known, Dropout())[:, 0]))
+        picked, log_prob = _pick(logits, may[at], temperatures[which], uniform[at, which])
+        return chosen.index_copy(0, at, picked), gained.to(log_prob.dtype).index_copy(0, at, log_prob)
+
+    temperatures = (
+        config.sample_element_temperature,
+        config.sample_site_temperature,
+        config.sample_enumeration_temperature,
+    )
+    element, first = pick(0, may.sum(1) > 1, may, zero, zero)
+    goes_on, asked = element != table.end, element.clamp(max=table.end - 1)
     sites, numbers = table.site[placed.groups], table.enumeration[placed.groups]
-
-    def answer(which: int, element: Tensor, place: Tensor) -> Tensor:
-        asked = model.features.queries(start, placed.groups, element, place)[:, which : which + 1]
-        return at_least_float32(model.heads[which](model.network.read(asked, memory, none)[:, 0]))
-
-    may = torch.cat([choices.orbits.any(2), choices.end.unsqueeze(1)], dim=1)
-    element, first = _pick(answer(0, zero, zero), may, config.sample_element_temperature, uniform[:, 0])
-    asked = element.clamp(max=table.end - 1)  # of those that end, the rest is not looked at
     free = choices.orbits[rows, asked]
     may = table.spread(sites, free, table.sites)
-    site, second = _pick(answer(1, asked, zero), may, config.sample_site_temperature, uniform[:, 1])
+    site, second = pick(1, goes_on & (may.sum(1) > 1), may, asked, zero)
     at_site = free & (sites == site.unsqueeze(1))
-    some = at_site.long().argmax(1)
     may = table.spread(numbers, at_site, table.enumerations)
-    number, third = _pick(answer(2, asked, some), may, config.sample_enumeration_temperature, uniform[:, 2])
+    number, third = pick(2, goes_on & (may.sum(1) > 1), may, asked, at_site.long().argmax(1))
     place = (at_site & (numbers == number.unsqueeze(1))).long().argmax(1)
-    return element, place, first + (second + third) * (element != table.end)
+    return element, place, first + (second + third) * goes_on
 
 
 def _pick(logits: Tensor, allowed: Tensor, temperature: float, uniform: Tensor) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,10 @@ class Memory:
     values: list[Tensor]
     mask: Tensor
 
+    def of(self, rows: Tensor) -> Memory:
+        """That of some of the sets."""
+        return Memory([key[rows] for key in self.keys], [value[rows] for value in self.values], self.mask[rows])
+
 
 class Dropout:
     """Dropout whose draws come from a generator, so that a resumed run sees the same ones.
@@ -40,8 +44,13 @@ class Dropout:
     def __init__(self, rate: float = 0.0, generator: torch.Generator | None = None) -> None:
         self.rate, self.generator = rate, generator
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is dropped."""
+        return self.generator is not None and self.rate > 0.0
+
     def __call__(self, x: Tensor) -> Tensor:
-        if self.generator is None or self.rate == 0.0:
+        if not self.active:
             return x
         draws = torch.rand(x.shape, generator=self.generator, device=x.device)
         return x * (draws >= self.rate) / (1.0 - self.rate)
@@ -58,12 +67,22 @@ class _Block(nn.Module):
 
     def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, each of shape ``(B, heads, T, width)``."""
-        made = self.read_in(self.before_attention(x)).unflatten(-1, (3, self.heads, -1))
-        query, key, value = made.permute(2, 0, 3, 1, 4)
+        query, key, value = self.parted(self.read_in(self.before_attention(x)))
         return query, key, value
 
+    def parted(self, made: Tensor) -> list[Tensor]:
+        """The parts of what was projected, ``(B, T, parts * hidden)``, by heads."""
+        width = self.read_out.in_features // self.heads
+        return list(made.unflatten(-1, (-1, self.heads, width)).permute(2, 0, 3, 1, 4))
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Keys and values alone, not yet parted."""
+        hidden = x.shape[-1]
+        return F.linear(self.before_attention(x), self.read_in.weight[hidden:], self.read_in.bias[hidden:])
+
     def finished(self, x: Tensor, mixed: Tensor, drop: Dropout) -> Tensor:
-        x = x + drop(self.read_out(mixed.transpose(1, 2).flatten(2)))
+        """What becomes of tokens, ``(..., hidden)``, by what they saw, ``(..., heads * width)``."""
+        x = x + drop(self.read_out(mixed))
         gate, value = self.widen(self.before_change(x)).chunk(2, dim=-1)
         return x + drop(self.narrow(F.silu(gate) * value))
 
@@ -95,14 +114,24 @@ class SetTransformer(nn.Module):
             drop: Applied to every change.
         """
         memory = Memory([], [], mask)
-        x = tokens
-        for block in self._layers:
-            query, key, value = block.projected(x)
-            memory.keys.append(key)
-            memory.values.append(value)
-            if len(memory.keys) < len(self.blocks):  # the last layer's tokens are only looked at
-                mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=mask[:, None, None, :])
-                x = block.finished(x, mixed, drop)
+        whole = not drop.active and bool(mask.all())
+        packed = not (whole or drop.active)  # layers see real tokens alone; dropout's draws are those of all
+        blocked = None if whole else mask[:, None, None, :]
+
+        def spread(made: Tensor) -> Tensor:
+            return made.new_zeros(*mask.shape, made.shape[-1]).index_put((mask,), made) if packed else made
+
+        x = tokens[mask] if packed else tokens
+        for block in self._layers[:-1]:
+            query, key, value = block.parted(spread(block.read_in(block.before_attention(x))))
+            memory.keys.append(key.contiguous())  # a query is many small products with them
+            memory.values.append(value.contiguous())
+            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=blocked).transpose(1, 2).flatten(2)
+            x = block.finished(x, mixed[mask] if packed else mixed, drop)
+        last = self._layers[-1]
+        key, value = last.parted(spread(last.seen(x)))  # the last layer's tokens are only looked at
+        memory.keys.append(key.contiguous())
+        memory.values.append(value.contiguous())
         return memory
 
     def read(self, queries: Tensor, memory: Memory, drop: Dropout) -> Tensor:
@@ -124,5 +153,5 @@ class SetTransformer(nn.Module):
             own = (query * key).sum(-1, keepdim=True).float()
             weights = torch.cat([scores, own], dim=-1).softmax(-1).to(value.dtype)
             mixed = weights[..., :-1] @ values + weights[..., -1:] * value
-            x = block.finished(x, mixed, drop)
+            x = block.finished(x, mixed.transpose(1, 2).flatten(2), drop)
         return x

@@ -93,13 +93,13 @@ def test_training_on_crystals(folder):
 
 def test_symmetric_crystals(folder):
     outputs = run_lines(BLOCKS[6][1], folder)
-    assert re.search(r"formal validity +100\.00 % +20 / 20", outputs["score"])
+    assert re.search(r"formal validity +100\.00 % +12 / 12", outputs["score"])
     made = list(molgen.read(folder / "symmetric.cif"))
-    assert len(made) == 20
-    assert sum(int(one.properties["space_group_number"]) in (221, 225) for one in made) >= 15
+    assert len(made) == 12
+    assert sum(int(one.properties["space_group_number"]) in (221, 225) for one in made) >= 8
     for line in (folder / "genes.jsonl").read_text().splitlines():
         assert {symbol for symbol, _ in json.loads(line)["orbits"]} == {"Li", "Mn", "O"}
-    assert len(list(molgen.read(folder / "oxides.cif"))) == 40
+    assert len(list(molgen.read(folder / "made.extxyz"))) == 12
     formulas = [json.loads(line)["formula"] for line in (folder / "LiFePO4.jsonl").read_text().splitlines()]
     assert formulas == ["Fe2Li2O8P2"] * 4
 
