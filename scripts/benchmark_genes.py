@@ -87,12 +87,15 @@ class Reference:
         return len(self.trainer.generate_structures(self.genes, calibrate=False))
 
 
-def serve(pipe: Connection, folder: Path, genes: int, seed: int, threads: int, prepared: bool) -> None:
+def serve(
+    pipe: Connection, folder: Path, packages: Path | None, genes: int, seed: int, threads: int, prepared: bool
+) -> None:
     """Answer with the number of parameters; then run or count whenever asked, until nothing is."""
     if prepared:
         prepare_cpu()
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
+    sys.path += [] if packages is None else [str(packages)]
     with redirect_stdout(sys.stderr):
         reference = Reference(folder, genes)
         pipe.send(sum(p.numel() for p in reference.trainer.model.parameters()))
@@ -103,17 +106,13 @@ def serve(pipe: Connection, folder: Path, genes: int, seed: int, threads: int, p
 class ReferenceProcess:
     """The reference in a process of its own; the arguments are those of :func:`serve`."""
 
-    def __init__(self, packages: Path | None, *arguments: Any) -> None:
+    def __init__(self, *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        kept = dict(os.environ)
-        os.environ["TORCHDYNAMO_DISABLE"] = "1"
-        if packages is not None:
-            os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(packages), kept.get("PYTHONPATH"))))
+        os.environ["TORCHDYNAMO_DISABLE"] = "1"  # inherited; here torch has been imported already
         self.process = context.Process(target=serve, args=(other, *arguments), daemon=True)
         self.process.start()
-        os.environ.clear()
-        os.environ.update(kept)
+        del os.environ["TORCHDYNAMO_DISABLE"]
         other.close()
         self.parameters: int = self._answer()
 
@@ -235,7 +234,7 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = (arguments.reference_number, arguments.seed, arguments.threads, arguments.prepared)
     try:
-        reference = ReferenceProcess(arguments.packages, arguments.reference, *settings)
+        reference = ReferenceProcess(arguments.reference, arguments.packages, *settings)
         prepare_cpu()  # after the other process began, which would inherit the environment
         torch.set_num_threads(arguments.threads)
         document = measure(arguments, reference)
