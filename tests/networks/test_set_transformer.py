@@ -1,0 +1,33 @@
+"""A transformer over a set: padding, and some of the sets alone."""
+
+from __future__ import annotations
+
+import torch
+
+from molgen.networks.set_transformer import Dropout, SetTransformer
+
+SIZES = (4, 1, 3)
+
+
+def test_padding_changes_nothing():
+    torch.manual_seed(0)
+    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2).double()
+    tokens, queries = torch.randn(3, 4, 16).double(), torch.randn(3, 2, 16).double()
+    mask = torch.arange(4) < torch.tensor(SIZES).unsqueeze(1)
+    nothing_dropped = Dropout(1e-12, torch.Generator().manual_seed(0))  # takes the way of training
+    for drop in (Dropout(), nothing_dropped):
+        padded = network.read(queries, network.remember(tokens, mask, drop), Dropout())
+        for row, size in enumerate(SIZES):
+            memory = network.remember(tokens[row : row + 1, :size], mask[row : row + 1, :size], Dropout())
+            alone = network.read(queries[row : row + 1], memory, Dropout())
+            torch.testing.assert_close(padded[row : row + 1], alone)
+
+
+def test_memory_of_some_sets():
+    torch.manual_seed(0)
+    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2).double()
+    tokens, queries = torch.randn(3, 4, 16).double(), torch.randn(3, 2, 16).double()
+    memory = network.remember(tokens, torch.ones(3, 4, dtype=torch.bool), Dropout())
+    rows = torch.tensor([2, 0])
+    answers = network.read(queries, memory, Dropout())
+    torch.testing.assert_close(network.read(queries[rows], memory.of(rows), Dropout()), answers[rows])
