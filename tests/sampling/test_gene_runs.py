@@ -11,6 +11,8 @@ import torch
 from molgen.errors import ConfigError
 from molgen.models import build
 from molgen.models.wyformer import WyformerConfig
+from molgen.models.wyformer_sampling import draw
+from molgen.sampling import gene_runs
 from molgen.sampling.gene_runs import GeneRequest, make_genes, plan_genes
 from molgen.sampling.sizes import CHUNK
 from molgen.sampling.wanted_genes import most_orbits
@@ -72,14 +74,16 @@ def test_batching_plays_no_part(model):
     assert others != many[:60]
 
 
-def test_a_continued_run_gives_the_same_bytes(model):
+def test_a_continued_run_gives_the_same_bytes(model, monkeypatch):
     request = GeneRequest.of(DATA)
     plan = plan_genes(DATA, request, 5 * CHUNK, seed=1)
     whole = list(make_genes(model, plan, request, batch=2 * CHUNK))
-    done = []
+    done, sizes = [], []
+    monkeypatch.setattr(gene_runs, "draw", lambda *given: sizes.append(len(given[1])) or draw(*given))
     rest = list(make_genes(model, plan, request, batch=2 * CHUNK, first=3, progress=lambda n, _: done.append(n)))
     assert [chunk for chunk, _, _ in rest] == [3, 4]
     assert done == [4 * CHUNK, 5 * CHUNK]
+    assert sizes == [2 * CHUNK, CHUNK]  # the same batches, or rounding would differ
     for (_, genes, problems), (_, again, problems_again) in zip(whole[3:], rest, strict=True):
         assert [line_of(gene) for gene in genes] == [line_of(gene) for gene in again]
         assert problems == problems_again
