@@ -25,7 +25,7 @@ from molgen.sampling.sizes import CHUNK, Plan, generator_of
 from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions, can_hold, most_orbits
 from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.cell import conventional_cell, lengths_angles
-from molgen.symmetry.gene import CELL, PREDICTED, Gene
+from molgen.symmetry.gene import CELL, Gene
 from molgen.symmetry.groups import GROUPS, space_group
 
 BATCH = 16 * CHUNK
@@ -300,7 +300,7 @@ def _finished(model: Any, drawn: Drawn) -> list[Gene]:
     stated = [
         gene.labelled(dict(zip(CELL, cell, strict=True))) for gene, cell in zip(genes, cells.tolist(), strict=True)
     ]
-    return [gene.labelled({**lengths_angles(conventional_cell(gene)), PREDICTED: 1}) for gene in stated]
+    return [gene.labelled(lengths_angles(conventional_cell(gene))) for gene in stated]
 
 
 def _problem(gene: Gene, stuck: bool) -> str:

@@ -24,7 +24,7 @@ from molgen.sampling.sizes import Plan
 from molgen.sampling.targets import TARGET
 from molgen.structure import Structure
 from molgen.symmetry.cell import conventional_cell, plausible_cell, states_cell
-from molgen.symmetry.gene import ASKED, PREDICTED, Gene
+from molgen.symmetry.gene import ASKED, Gene
 from molgen.symmetry.lines import line_of
 from molgen.symmetry.placement import Placement, place
 
@@ -69,7 +69,7 @@ class Realised:
         state, known = self.compositions.given(vocabulary, mask, dtype, items)
         placed = [self.placements[item] for item in items.tolist()]
         lattice = torch.tensor(np.stack([one.lattice for one in placed])).to(state.lattice)
-        stated = torch.tensor([_is_kept(one.gene) for one in placed], device=mask.device)
+        stated = torch.tensor([states_cell(one.gene) for one in placed], device=mask.device)
         symmetry = padded(placed, mask, dtype)
         return state.replace(lattice=lattice), replace(known, symmetry=symmetry, cells=stated)
 
@@ -80,11 +80,6 @@ class Realised:
     def problem(self, structure: Structure, item: int = 0) -> str:
         """Why a structure is not what was asked for, as ``"kind: detail"``; empty if it is."""
         return self.compositions.problem(structure, item)
-
-
-def _is_kept(gene: Gene) -> bool:
-    """Whether the gene states its cell: a predicted one only says which axes the atoms are described in."""
-    return states_cell(gene) and not gene.properties.get(PREDICTED)
 
 
 def read_realised(genes: Sequence[Gene], data: DataSummary, samples: int, source: str = "") -> Realised:

@@ -17,8 +17,6 @@ from molgen.symmetry.groups import SpaceGroup, space_group
 
 ASKED = "asked_space_group"
 """Property of a crystal: number of the space group of the gene that it was made of."""
-PREDICTED = "cell_predicted"
-"""Property of a gene: 1 where a model predicted its cell, which then says what axes to expect, and is not kept."""
 CELL = ("a", "b", "c", "alpha", "beta", "gamma")
 """Properties of a gene: lengths (angstrom) and angles (degree) of the conventional cell."""
 
