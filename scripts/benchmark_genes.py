@@ -47,7 +47,8 @@ from molgen.benchmark.timing import Timing, time_in_turn
 from molgen.errors import MolgenError
 from molgen.host_cpu import prepare_cpu
 from molgen.provenance import hardware, versions
-from molgen.sampling.gene_runs import GeneRequest, make_genes, plan_genes
+from molgen.sampling.gene_request import GeneRequest
+from molgen.sampling.gene_runs import make_genes, plan_genes
 
 FIXTURE = Path("wyckoff_transformer", "tests", "fixtures", "ioi8tycx")
 UNNEEDED = ("wandb", "pandarallel", "huggingface_hub", "sklearn", "sklearn.cluster", "wyckoff_transformer.evaluation")

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.errors import PartialError
     from molgen.sampling.gene_file import GeneFile
-    from molgen.sampling.gene_runs import GeneRequest
+    from molgen.sampling.gene_request import GeneRequest
     from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
     from molgen.sampling.sizes import Plan
@@ -59,7 +59,7 @@ class GeneOptions:
             MolgenError: A value cannot be used, or nothing can be what was asked for.
         """
         from molgen.sampling.formula import parse_units
-        from molgen.sampling.gene_runs import GeneRequest
+        from molgen.sampling.gene_request import GeneRequest
         from molgen.sampling.sizes import parse_atoms
         from molgen.symmetry.groups import group_number
 

@@ -13,7 +13,8 @@ from molgen.models import build
 from molgen.models.wyformer import WyformerConfig
 from molgen.models.wyformer_sampling import draw
 from molgen.sampling import gene_runs
-from molgen.sampling.gene_runs import GeneRequest, make_genes, plan_genes
+from molgen.sampling.gene_request import GeneRequest
+from molgen.sampling.gene_runs import make_genes, plan_genes
 from molgen.sampling.sizes import CHUNK
 from molgen.sampling.wanted_genes import most_orbits
 from molgen.symmetry.gene import CELL
