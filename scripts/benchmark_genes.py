@@ -25,11 +25,9 @@ from __future__ import annotations
 import argparse
 import importlib.machinery
 import json
-import multiprocessing
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import asdict
@@ -41,6 +39,7 @@ from typing import Any
 from unittest.mock import MagicMock
 
 import torch
+from peer_process import AnswerProcess
 
 from molgen.benchmark.subject import open_subject
 from molgen.benchmark.timing import Timing, time_in_turn
@@ -104,37 +103,13 @@ def serve(
             pipe.send(getattr(reference, work)())
 
 
-class ReferenceProcess:
+class ReferenceProcess(AnswerProcess):
     """The reference in a process of its own; the arguments are those of :func:`serve`."""
 
     def __init__(self, *arguments: Any) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
         os.environ["TORCHDYNAMO_DISABLE"] = "1"  # inherited; here torch has been imported already
-        self.process = context.Process(target=serve, args=(other, *arguments), daemon=True)
-        self.process.start()
+        super().__init__(serve, *arguments)
         del os.environ["TORCHDYNAMO_DISABLE"]
-        other.close()
-        self.parameters: int = self._answer()
-
-    def ask(self, work: str) -> Any:
-        self.pipe.send(work)
-        return self._answer()
-
-    def _answer(self) -> Any:
-        try:
-            return self.pipe.recv()
-        except EOFError as error:
-            raise SystemExit("the reference's process ended; its message is above") from error
-
-    def cpu_seconds(self) -> float:
-        """Of this process and the other together; while one works the other waits."""
-        clock = (~int(self.process.pid or 0) << 3) | 2  # Linux: the CPU clock of a process
-        return time.process_time() + time.clock_gettime(clock)
-
-    def close(self) -> None:
-        self.pipe.send("")
-        self.process.join()
 
 
 class Ours:
@@ -168,7 +143,9 @@ def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[
     theirs, mine = time_in_turn(works, arguments.repeats, progress=tell, cpu_clock=reference.cpu_seconds)
     valid = reference.ask("valid")
     rows = {
-        "reference": row(theirs, arguments.reference_number, valid / arguments.reference_number, reference.parameters),
+        "reference": row(
+            theirs, arguments.reference_number, valid / arguments.reference_number, reference.first_answer
+        ),
         "molgen": row(mine, arguments.number, ours.valid / ours.made, sum(p.numel() for p in model.parameters())),
     }
     names = ("cpu_s_per_gene", "cpu_s_per_valid_gene")

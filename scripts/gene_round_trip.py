@@ -15,6 +15,7 @@ from collections import Counter
 import numpy as np
 
 from molgen.chemistry.genes import gene_of
+from molgen.chemistry.unit_cell import TIGHT
 from molgen.datasets.find import open_dataset, split_spec
 from molgen.datasets.genes import GeneSet
 from molgen.errors import InputError
@@ -24,7 +25,6 @@ from molgen.symmetry.lines import line_of
 from molgen.symmetry.random_atoms import random_crystal
 from molgen.workers import ordered_map
 
-TOLERANCE = 0.01
 PIECE = 200
 
 
@@ -45,7 +45,7 @@ def outcome(gene: Gene, seed: int) -> str:
     except InputError:
         return "not placed: no free parameters were found that keep atoms apart in its own cell"
     try:
-        found = gene_of(crystal, TOLERANCE)
+        found = gene_of(crystal, TIGHT)
     except InputError as error:
         return f"no gene found: {str(error).partition(': ')[0]}"
     if found.fingerprint == gene.fingerprint:

@@ -7,9 +7,7 @@ them unless it is asked to.
 from __future__ import annotations
 
 import importlib
-import multiprocessing
 import sys
-import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from functools import partial
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peer_process import AnswerProcess
 
 from molgen.batch import AtomBatch
 from molgen.benchmark.molecules import QM9, RandomMolecules, random_batch
@@ -141,7 +140,7 @@ def serve(pipe: Connection, folders: dict[str, Path], seed: int, threads: int, p
             pipe.send(name)
 
 
-class PeerProcess:
+class PeerProcess(AnswerProcess):
     """The other process.
 
     Args:
@@ -152,32 +151,8 @@ class PeerProcess:
     """
 
     def __init__(self, folders: dict[str, Path], seed: int, threads: int, prepared: bool) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        arguments = (other, folders, seed, threads, prepared)
-        self.process = context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
-        other.close()
+        super().__init__(serve, folders, seed, threads, prepared)
 
-    def functions(self) -> dict[str, Callable[[], None]]:
+    def functions(self) -> dict[str, Callable[[], Any]]:
         """What it can do, by name; each returns when it is done."""
-        return {name: partial(self._run, name) for name in self._answer()}
-
-    def _run(self, name: str) -> None:
-        self.pipe.send(name)
-        self._answer()
-
-    def _answer(self) -> Any:
-        try:
-            return self.pipe.recv()
-        except EOFError as error:
-            raise SystemExit("the peers' process ended; its message is above") from error
-
-    def cpu_seconds(self) -> float:
-        """Of this process and the other together; while one works the other waits."""
-        clock = (~int(self.process.pid or 0) << 3) | 2  # Linux: the CPU clock of a process
-        return time.process_time() + time.clock_gettime(clock)
-
-    def close(self) -> None:
-        self.pipe.send("")
-        self.process.join()
+        return {name: partial(self.ask, name) for name in self.first_answer}

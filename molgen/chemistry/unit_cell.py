@@ -13,6 +13,8 @@ from molgen.structure import Structure
 
 TOLERANCE = 0.1
 """Largest shift of an atom that counts as symmetric, in angstrom, where no other is asked for (Materials Project)."""
+TIGHT = 0.01
+"""Tolerance in angstrom, spglib's and pymatgen's default for refined structures."""
 NIGGLI_TOLERANCE = 1e-5
 """Of comparisons in the reduction, as a part of the cube root of the volume (spglib's default)."""
 

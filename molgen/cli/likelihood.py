@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -48,7 +48,7 @@ def likelihood(
     generator = load(checkpoint, device)
     skipped = Skipped()
     of_genes = getattr(generator.model, "makes_genes", False)
-    total, batches = (_gene_batches if of_genes else _batches)(data, limit, seed, batch_size, skipped)
+    total, batches = _batches(data, limit, seed, batch_size, skipped, of_genes=of_genes)
     with progress_bar("likelihood", "structures") as report:
         result = estimate(
             generator.model,
@@ -82,9 +82,9 @@ def likelihood(
 
 
 def _batches(
-    spec: str, limit: int | None, seed: int, batch_size: int, skipped: Skipped
-) -> tuple[int, Iterator[AtomBatch]]:
-    """Number of structures that ``spec`` names (at most ``limit``), and they in batches by size."""
+    spec: str, limit: int | None, seed: int, batch_size: int, skipped: Skipped, *, of_genes: bool
+) -> tuple[int, Iterator[AtomBatch | GeneBatch]]:
+    """Number of structures, or genes, that ``spec`` names (at most ``limit``), and they in batches by size."""
     from pathlib import Path
 
     import numpy as np
@@ -92,58 +92,25 @@ def _batches(
     from molgen.batch import AtomBatch
     from molgen.datasets.batching import ordered_batches
     from molgen.datasets.find import open_dataset, open_structures, split_spec
-    from molgen.errors import InputError
-
-    if Path(spec).is_file():
-        structures = list(open_structures(spec, on_error=skipped.add))
-        indices, sizes = np.arange(len(structures)), np.array([len(s) for s in structures], np.int64)
-
-        def from_list(rows: np.ndarray) -> AtomBatch:
-            return AtomBatch.from_structures([structures[row] for row in rows])
-
-        batch_of: Callable[[np.ndarray], AtomBatch] = from_list
-    else:
-        name, split = split_spec(spec)
-        dataset = open_dataset(name)
-        indices = np.arange(len(dataset)) if split is None else dataset.indices(split)
-        sizes, batch_of = dataset.sizes[indices], dataset.batch
-    if not len(indices):
-        raise InputError(f"{spec} holds no structure that can be read")
-    chosen = np.random.default_rng(seed).permutation(len(indices))[:limit]
-    rows = ordered_batches(indices[chosen], sizes[chosen], batch_size)
-    return len(chosen), map(batch_of, rows)
-
-
-def _gene_batches(
-    spec: str, limit: int | None, seed: int, batch_size: int, skipped: Skipped
-) -> tuple[int, Iterator[GeneBatch]]:
-    """The same for a model of genes: genes of a data set's crystals, or of a file of genes."""
-    from pathlib import Path
-
-    import numpy as np
-
-    from molgen.datasets.batching import ordered_batches
-    from molgen.datasets.find import open_dataset, split_spec
     from molgen.datasets.genes import GeneSet
     from molgen.errors import InputError
     from molgen.symmetry.batch import GeneBatch
     from molgen.symmetry.lines import read_genes
 
+    batch_of: Callable[[np.ndarray], AtomBatch | GeneBatch]
     if Path(spec).is_file():
-        genes = list(read_genes(spec, on_error=skipped.add))
-        indices, sizes = np.arange(len(genes)), np.array([len(gene) for gene in genes], np.int64)
-
-        def from_list(rows: np.ndarray) -> GeneBatch:
-            return GeneBatch.from_genes([genes[row] for row in rows])
-
-        batch_of: Callable[[np.ndarray], GeneBatch] = from_list
+        records: list[Any] = list((read_genes if of_genes else open_structures)(spec, on_error=skipped.add))
+        indices, sizes = np.arange(len(records)), np.array([len(one) for one in records], np.int64)
+        stacked: Any = GeneBatch.from_genes if of_genes else AtomBatch.from_structures
+        batch_of = lambda rows: stacked([records[row] for row in rows])  # noqa: E731
     else:
         name, split = split_spec(spec)
-        found = GeneSet.open(open_dataset(name), workers=-1)
-        indices = np.arange(len(found)) if split is None else found.indices(split)
-        sizes, batch_of = found.sizes[indices], found.batch
+        packed = open_dataset(name)
+        dataset = GeneSet.open(packed, workers=-1) if of_genes else packed
+        indices = np.arange(len(dataset)) if split is None else dataset.indices(split)
+        sizes, batch_of = dataset.sizes[indices], dataset.batch
     if not len(indices):
-        raise InputError(f"{spec} holds no gene that can be read")
+        raise InputError(f"{spec} holds no {'gene' if of_genes else 'structure'} that can be read")
     chosen = np.random.default_rng(seed).permutation(len(indices))[:limit]
     rows = ordered_batches(indices[chosen], sizes[chosen], batch_size)
     return len(chosen), map(batch_of, rows)

@@ -192,5 +192,5 @@ def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> 
         return None
     dataset = generator.checkpoint.provenance.get("dataset", "mp20")
     typer.echo(f"next: molgen score {file.path} --reference {dataset}", err=True)
-    typer.echo(f"crystals: molgen sample checkpoints/crystalflow_mp20 --genes {file.path} -o crystals.extxyz", err=True)
+    typer.echo(f"crystals: molgen sample {REALISER} --genes {file.path} -o crystals.extxyz", err=True)
     return None

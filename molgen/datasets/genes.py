@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from molgen.chemistry.unit_cell import TIGHT, TOLERANCE, space_group
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import InputError
 from molgen.structure import Structure
@@ -22,8 +23,6 @@ from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.gene import CELL, Gene
 from molgen.workers import ordered_map
 
-TOLERANCE, TIGHT = 0.1, 0.01
-"""Tolerances in angstrom: the genes', and one at which the symmetry is looked for again."""
 _VERSION = 1
 _PIECE = 200
 
@@ -132,7 +131,6 @@ class GeneSet:
 def _found(structure: Structure) -> tuple[Gene | None, int, str]:
     """A crystal's gene, the number of its space group at the tight tolerance, and why there is no gene."""
     from molgen.chemistry.genes import gene_of
-    from molgen.chemistry.unit_cell import space_group
 
     try:
         return gene_of(structure, TOLERANCE), space_group(structure, TIGHT) or 0, ""

@@ -206,15 +206,15 @@ class Wyformer(nn.Module):
         """Properties of complete genes by name (``DataSummary.property_names``), in their own units, each ``(B,)``."""
         placed = self.encode(batch)
         memory, query = self.remember(placed, Dropout())
-        first = torch.zeros_like(placed.groups)
-        answers = self.network.read(self.features.queries(query, placed.groups, first, first)[:, 3:], memory, Dropout())
+        none = torch.zeros_like(placed.groups)  # the question about the whole names no orbit
+        answers = self.network.read(self.features.one_query(3, query, placed.groups, none, none), memory, Dropout())
         made = self.heads[3](answers[:, 0]).float()
         mean, std = (torch.tensor(v).to(made) for v in (self.data.property_mean, self.data.property_std))
         return dict(zip(self.data.property_names, (made * std + mean).unbind(1), strict=True))
 
     def _property_error(self, made: Tensor, batch: GeneBatch, complete: Tensor) -> Tensor:
         """Mean squared error over the known values of complete genes, in standard deviations."""
-        own = cell_numbers(batch.cells, self.vocabulary.atoms_of(self.encode(batch)), batch.groups)
+        own = cell_numbers(batch.cells, batch.num_atoms, batch.groups)
         values, unknown = {**batch.properties, **own}, torch.full_like(made[:, 0].float(), torch.nan)
         wanted = torch.stack([values.get(name, unknown).float() for name in self.data.property_names], dim=1)
         mean, std = (torch.tensor(v).to(wanted) for v in (self.data.property_mean, self.data.property_std))

@@ -56,6 +56,37 @@ class Dropout:
         return x * (draws >= self.rate) / (1.0 - self.rate)
 
 
+class _Rows:
+    """Real tokens as the rows of one matrix, on which the layers' products are spent.
+
+    The number of rows is rounded up by repeating the first: for every new size of a bfloat16 matrix a CPU's kernels are
+    made anew, which takes longer than the product itself.
+
+    Args:
+        mask: True where a token is real, shape ``(B, T)``.
+    """
+
+    def __init__(self, mask: Tensor) -> None:
+        self.shape = mask.shape
+        chosen = mask.flatten().nonzero().squeeze(1)
+        self.count = len(chosen)
+        step = 1 << max(4, self.count.bit_length() - 4)  # at most an eighth more
+        self.chosen = torch.nn.functional.pad(chosen, (0, -self.count % step))
+        self.whole = len(self.chosen) == mask.numel()
+
+    def packed(self, tokens: Tensor) -> Tensor:
+        """Shape ``(B, T, ...)`` as ``(rows, ...)``."""
+        return tokens.flatten(0, 1) if self.whole else tokens.flatten(0, 1)[self.chosen]
+
+    def spread(self, rows: Tensor) -> Tensor:
+        """Shape ``(rows, ...)`` as ``(B, T, ...)``, zero where no token is real."""
+        total = self.shape.numel()
+        if self.count < total:
+            empty = rows.new_zeros(total, *rows.shape[1:])
+            return empty.index_copy(0, self.chosen[: self.count], rows[: self.count]).unflatten(0, self.shape)
+        return rows[:total].unflatten(0, self.shape)
+
+
 class _Block(nn.Module):
     def __init__(self, hidden: int, heads: int, expansion: int) -> None:
         super().__init__()
@@ -64,11 +95,6 @@ class _Block(nn.Module):
         self.read_in = nn.Linear(hidden, 3 * hidden)
         self.read_out = nn.Linear(hidden, hidden)
         self.widen, self.narrow = nn.Linear(hidden, 2 * expansion * hidden), nn.Linear(expansion * hidden, hidden)
-
-    def projected(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, each of shape ``(B, heads, T, width)``."""
-        query, key, value = self.parted(self.read_in(self.before_attention(x)))
-        return query, key, value
 
     def parted(self, made: Tensor) -> list[Tensor]:
         """The parts of what was projected, ``(B, T, parts * hidden)``, by heads."""
@@ -79,6 +105,16 @@ class _Block(nn.Module):
         """Keys and values alone, not yet parted."""
         hidden = x.shape[-1]
         return F.linear(self.before_attention(x), self.read_in.weight[hidden:], self.read_in.bias[hidden:])
+
+    @staticmethod
+    def scores(query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
+        """What is looked at, before the softmax: at least float32, shape ``(B, heads, Q, T)``.
+
+        Written out: the backward pass of torch's attention takes 20 times as long on a CPU with so few tokens.
+        """
+        made = (query * query.shape[-1] ** -0.5) @ key.mT
+        made = made.float() if made.dtype != torch.float64 else made
+        return made.masked_fill(~mask[:, None, None, :], -torch.inf)
 
     def finished(self, x: Tensor, mixed: Tensor, drop: Dropout) -> Tensor:
         """What becomes of tokens, ``(..., hidden)``, by what they saw, ``(..., heads * width)``."""
@@ -113,23 +149,17 @@ class SetTransformer(nn.Module):
             mask: True where a token is real, shape ``(B, T)``.
             drop: Applied to every change.
         """
-        memory = Memory([], [], mask)
-        whole = not drop.active and bool(mask.all())
-        packed = not (whole or drop.active)  # layers see real tokens alone; dropout's draws are those of all
-        blocked = None if whole else mask[:, None, None, :]
-
-        def spread(made: Tensor) -> Tensor:
-            return made.new_zeros(*mask.shape, made.shape[-1]).index_put((mask,), made) if packed else made
-
-        x = tokens[mask] if packed else tokens
+        memory, rows = Memory([], [], mask), _Rows(mask)
+        x = rows.packed(tokens)
         for block in self._layers[:-1]:
-            query, key, value = block.parted(spread(block.read_in(block.before_attention(x))))
+            query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
             memory.keys.append(key.contiguous())  # a query is many small products with them
             memory.values.append(value.contiguous())
-            mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=blocked).transpose(1, 2).flatten(2)
-            x = block.finished(x, mixed[mask] if packed else mixed, drop)
+            shares = block.scores(query, key, mask).softmax(-1).to(value.dtype)
+            mixed = (shares @ value).transpose(1, 2).flatten(2)
+            x = block.finished(x, rows.packed(mixed), drop)
         last = self._layers[-1]
-        key, value = last.parted(spread(last.seen(x)))  # the last layer's tokens are only looked at
+        key, value = last.parted(rows.spread(last.seen(x)))  # the last layer's tokens are only looked at
         memory.keys.append(key.contiguous())
         memory.values.append(value.contiguous())
         return memory
@@ -145,13 +175,13 @@ class SetTransformer(nn.Module):
         Returns:
             Shape ``(B, Q, hidden)``.
         """
-        x, blocked = queries, ~memory.mask[:, None, None, :]
+        rows = _Rows(memory.mask.new_ones(queries.shape[:2]))
+        x = rows.packed(queries)
         for block, keys, values in zip(self._layers, memory.keys, memory.values, strict=True):
-            query, key, value = block.projected(x)
-            query = query * query.shape[-1] ** -0.5
-            scores = (query @ keys.mT).float().masked_fill(blocked, -torch.inf)
-            own = (query * key).sum(-1, keepdim=True).float()
+            query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
+            scores = block.scores(query, keys, memory.mask)
+            own = (query * key).sum(-1, keepdim=True).to(scores) * query.shape[-1] ** -0.5
             weights = torch.cat([scores, own], dim=-1).softmax(-1).to(value.dtype)
             mixed = weights[..., :-1] @ values + weights[..., -1:] * value
-            x = block.finished(x, mixed.transpose(1, 2).flatten(2), drop)
-        return x
+            x = block.finished(x, rows.packed(mixed.transpose(1, 2).flatten(2)), drop)
+        return rows.spread(x)

@@ -22,7 +22,7 @@ class _Writer:
         self.count, self._file = 0, RecordFile(path, append=append)
 
     def write(self, gene: Gene) -> None:
-        self._file.write(line_of(gene) + "\n")
+        self._file.write(_LINES.encode(gene))  # type: ignore[arg-type]  # formats are of structures
         self.count += 1
 
     def flush(self) -> None:

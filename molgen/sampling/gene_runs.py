@@ -96,7 +96,7 @@ def make_genes(
         autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
         with torch.inference_mode(), autocast:
             drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
-            genes = _finished(model, drawn)
+            genes = with_predictions(model, _batch_of(model, drawn))
         problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
         if request.compositions is not None and request.compositions.labels:
             labels = [request.compositions.labels[item] for item in items.tolist()]
@@ -123,21 +123,25 @@ def _wanted(model: Any, request: GeneRequest, items: np.ndarray, device: torch.d
     return AtomsAndElements(table=table, atoms=(low, min(high, model.data.max_atoms)), elements=elements)
 
 
-def _finished(model: Any, drawn: Drawn) -> list[Gene]:
-    """Genes with their predicted properties and conventional cell."""
+def _batch_of(model: Any, drawn: Drawn) -> GeneBatch:
     placed = drawn.placed
     elements = model.vocabulary.elements[placed.elements] * placed.mask
     cells = torch.full((len(elements), len(CELL)), torch.nan)
-    batch = GeneBatch(mask=placed.mask, groups=placed.groups, elements=elements, places=placed.places, cells=cells)
+    return GeneBatch(mask=placed.mask, groups=placed.groups, elements=elements, places=placed.places, cells=cells)
+
+
+@torch.inference_mode()
+def with_predictions(model: Any, batch: GeneBatch) -> list[Gene]:
+    """Genes with the properties and the conventional cell that a Wyckoff Transformer predicts of them."""
     predicted = model.predict(batch)
     values = {name: value.float().cpu() for name, value in predicted.items() if name not in CELL_NUMBERS}
     rows = zip(*(value.tolist() for value in values.values()), strict=True)
     named: list[dict[str, float]] = [dict(zip(values, (round(v, 5) for v in row), strict=True)) for row in rows]
-    genes = [gene.labelled(row) for gene, row in zip(batch.to_genes(), named or [{}] * len(elements), strict=True)]
+    genes = [gene.labelled(row) for gene, row in zip(batch.to_genes(), named or [{}] * len(batch), strict=True)]
     if not set(CELL_NUMBERS) <= set(predicted):
         return genes
     numbers = {name: predicted[name] for name in CELL_NUMBERS}
-    cells = cells_of(numbers, model.vocabulary.atoms_of(placed).clamp(min=1), placed.groups).cpu()
+    cells = cells_of(numbers, batch.num_atoms.clamp(min=1), batch.groups).cpu()
     stated = [
         gene.labelled(dict(zip(CELL, cell, strict=True))) for gene, cell in zip(genes, cells.tolist(), strict=True)
     ]

@@ -10,7 +10,7 @@ from molgen.chemistry.crystal_matching import SAME, CrystalMatcher
 from molgen.chemistry.crystal_systems import crystal_system
 from molgen.chemistry.genes import gene_of, gene_of_symmetry
 from molgen.chemistry.periodic_distances import CellDistances
-from molgen.chemistry.unit_cell import TOLERANCE, space_group, symmetry
+from molgen.chemistry.unit_cell import TIGHT, TOLERANCE, space_group, symmetry
 from molgen.errors import InputError
 from molgen.scoring.gene_columns import GENE_COLUMNS, gene_metrics, gene_values
 from molgen.scoring.gene_gathering import GeneGathering
@@ -22,9 +22,6 @@ from molgen.scoring.subject import Subject
 from molgen.structure import Structure
 from molgen.symmetry.gene import ASKED, Gene
 from molgen.symmetry.lines import is_gene_file
-
-TIGHT = 0.01
-"""Tolerance in angstrom, spglib's and pymatgen's default for refined structures."""
 
 
 class Symmetry(CrystalProtocol):
