@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from functools import cache
 from importlib.resources import files
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,8 @@ QUERIES = 4
 """Element, site symmetry, enumeration, properties."""
 CELL_NUMBERS = ("log_volume_per_atom", "log_b_over_a", "log_c_over_a", "cos_alpha", "cos_beta", "cos_gamma")
 """What is predicted of the conventional cell; the volume in angstrom^3."""
+_PAIRS = ((1, 2), (0, 2), (0, 1))
+"""Vectors between which alpha, beta and gamma are."""
 
 
 def cell_numbers(cells: Tensor, atoms: Tensor, groups: Tensor) -> dict[str, Tensor]:
@@ -29,20 +33,46 @@ def cell_numbers(cells: Tensor, atoms: Tensor, groups: Tensor) -> dict[str, Tens
     lengths, cosines = cells[:, :3].log(), cells[:, 3:].deg2rad().cos()
     x, y, z = cosines.unbind(1)
     skew = 1.0 - x.square() - y.square() - z.square() + 2.0 * x * y * z
-    points = torch.tensor([1, *(len(space_group(n).centrings) for n in GROUPS)]).to(groups)[groups]
-    volume = lengths.sum(1) + 0.5 * skew.clamp(min=1e-6).log() - (points * atoms).log()
+    volume = lengths.sum(1) + 0.5 * skew.clamp(min=1e-6).log() - (_points(groups) * atoms).log()
     shape = (lengths[:, 1] - lengths[:, 0], lengths[:, 2] - lengths[:, 0])
     return dict(zip(CELL_NUMBERS, (volume, *shape, x, y, z), strict=True))
 
 
 def cells_of(numbers: dict[str, Tensor], atoms: Tensor, groups: Tensor) -> Tensor:
-    """The inverse of :func:`cell_numbers`, shape ``(B, 6)``; angles between 20 and 160 degrees."""
+    """The inverse of :func:`cell_numbers`: lengths (angstrom) and angles (degree) that the space groups allow.
+
+    Cosines that no three vectors have are made smaller alike; the metric tensor is averaged over the point group.
+
+    Returns:
+        Shape ``(B, 6)``, float64.
+    """
     volume, b, c, *cosines = (numbers[name].double() for name in CELL_NUMBERS)
-    x, y, z = (cosine.clamp(-0.94, 0.94) for cosine in cosines)
-    skew = (1.0 - x.square() - y.square() - z.square() + 2.0 * x * y * z).clamp(min=1e-3)
-    points = torch.tensor([1, *(len(space_group(n).centrings) for n in GROUPS)]).to(groups)[groups]
-    a = (volume + (points * atoms).log() - 0.5 * skew.log() - b - c) / 3.0
-    return torch.stack([a.exp(), (a + b).exp(), (a + c).exp(), *(v.acos().rad2deg() for v in (x, y, z))], dim=1)
+    skew = torch.zeros(len(volume), 3, 3, dtype=torch.float64, device=volume.device)
+    for (i, j), cosine in zip(_PAIRS, cosines, strict=True):
+        skew[:, i, j] = skew[:, j, i] = cosine
+    flattest = torch.linalg.eigvalsh(skew)[:, :1, None]  # at most 0
+    unit = torch.eye(3).to(skew) + skew * (-0.95 / flattest.clamp(max=-1e-9)).clamp(max=1.0)
+    lengths = torch.stack([torch.zeros_like(b), b, c], dim=1).exp()
+    metric = unit * lengths.unsqueeze(1) * lengths.unsqueeze(2)
+    average = _metric_averages().to(groups.device)[groups]
+    metric = (average @ metric.flatten(1).unsqueeze(2)).view(-1, 3, 3)
+    lengths = metric.diagonal(dim1=1, dim2=2).sqrt()
+    cosines = [metric[:, i, j] / (lengths[:, i] * lengths[:, j]) for i, j in _PAIRS]
+    points = _points(groups)
+    size = (volume.exp() * points * atoms / torch.linalg.det(metric).sqrt()) ** (1 / 3)
+    angles = torch.stack(cosines, dim=1).acos().rad2deg()
+    return torch.cat([lengths * size.unsqueeze(1), angles], dim=1)
+
+
+def _points(groups: Tensor) -> Tensor:
+    """Lattice points of the conventional cells, shape of ``groups``."""
+    return torch.tensor([1, *(len(space_group(n).centrings) for n in GROUPS)]).to(groups)[groups]
+
+
+@cache
+def _metric_averages() -> Tensor:
+    """Each group's ``metric_average``; row 0 is not used. Shape ``(231, 9, 9)``."""
+    return torch.from_numpy(np.stack([np.eye(9), *(space_group(n).metric_average for n in GROUPS)]))
 
 
 def at_least_float32(x: Tensor) -> Tensor:

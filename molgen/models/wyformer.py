@@ -10,6 +10,7 @@ is that of order-agnostic autoregression (Uria et al. 2014).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -205,10 +206,23 @@ class Wyformer(nn.Module):
     def predict(self, batch: GeneBatch) -> dict[str, Tensor]:
         """Properties of complete genes by name (``DataSummary.property_names``), in their own units, each ``(B,)``."""
         placed = self.encode(batch)
-        memory, query = self.remember(placed, Dropout())
-        none = torch.zeros_like(placed.groups)  # the question about the whole names no orbit
-        answers = self.network.read(self.features.one_query(3, query, placed.groups, none, none), memory, Dropout())
-        made = self.heads[3](answers[:, 0]).float()
+        return self.named(self.described(placed.groups, *self.remember(placed, Dropout())))
+
+    def in_bfloat16(self) -> Wyformer:
+        """A copy whose transformer computes in bfloat16; logits stay float32."""
+        model = deepcopy(self)
+        model.network.bfloat16()
+        return model
+
+    def described(self, groups: Tensor, memory: Memory, start: Tensor) -> Tensor:
+        """Properties of complete genes in standard deviations, ``(B, properties)``, from :meth:`remember`."""
+        none = torch.zeros_like(groups)  # the question about the whole names no orbit
+        answers = self.network.read(self.features.one_query(3, start, groups, none, none), memory, Dropout())
+        made: Tensor = self.heads[3](answers[:, 0])
+        return at_least_float32(made)
+
+    def named(self, made: Tensor) -> dict[str, Tensor]:
+        """Properties by name, in their own units, each ``(B,)``, from :meth:`described`."""
         mean, std = (torch.tensor(v).to(made) for v in (self.data.property_mean, self.data.property_std))
         return dict(zip(self.data.property_names, (made * std + mean).unbind(1), strict=True))
 

@@ -10,11 +10,15 @@ from torch import Tensor
 
 from molgen.models.gene_features import at_least_float32
 from molgen.models.gene_vocabulary import Placed
-from molgen.networks.set_transformer import Dropout
+from molgen.networks.set_transformer import Dropout, Memory
 from molgen.randomness import NoiseSource
 
 if TYPE_CHECKING:
     from molgen.models.wyformer import Wyformer
+
+
+WORTH_LEAVING_OUT = 0.8
+"""The rest is asked, too, when more than this share of the rows has a question: to pick them out costs as much."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,11 +55,13 @@ class Drawn:
         placed: Their orbits.
         stuck: True where nothing was left that could come next, and the gene is not complete, shape ``(B,)``.
         log_prob: Of the orbits in the order in which they were drawn, at the temperatures used, shape ``(B,)``.
+        properties: What the model reads of the whole (:meth:`Wyformer.described`), shape ``(B, properties)``.
     """
 
     placed: Placed
     stuck: Tensor
     log_prob: Tensor
+    properties: Tensor
 
 
 def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) -> Drawn:
@@ -72,6 +78,7 @@ def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) ->
     elements, places = torch.zeros(2, count, most, dtype=torch.int64, device=device).unbind(0)
     length = torch.zeros_like(groups)
     stuck, log_prob = torch.zeros(count, dtype=torch.bool, device=device), torch.zeros(count, device=device)
+    properties = torch.full((count, len(model.data.property_names)), torch.nan, device=device)
     rows = torch.arange(count, device=device)
     for stage in range(most):
         there = torch.ones(len(rows), stage, dtype=torch.bool, device=device)
@@ -81,9 +88,14 @@ def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) ->
         may = torch.cat([choices.orbits.any(2), choices.end.unsqueeze(1)], dim=1)
         can = may.any(1)
         stuck[rows[~can]] = True
-        element, place, gained = _next(model, placed, choices, may, uniform[rows, 3 * stage : 3 * stage + 3])
+        seen = model.remember(placed, Dropout())
+        element, place, gained = _next(model, placed, seen, choices, may, uniform[rows, 3 * stage : 3 * stage + 3])
         goes_on = can & (element != model.vocabulary.end)
         log_prob[rows] += gained * can
+        ends = (~goes_on).nonzero().squeeze(1)
+        if len(ends):
+            known = (seen[0].of(ends), seen[1][ends])
+            properties[rows[ends]] = model.described(placed.groups[ends], *known).to(properties)
         rows, element, place = rows[goes_on], element[goes_on], place[goes_on]
         if not len(rows):
             break
@@ -92,9 +104,8 @@ def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) ->
     else:
         stuck[rows] = True
     mask = torch.arange(most, device=device) < length.unsqueeze(1)
-    return Drawn(
-        placed=Placed(groups=groups, mask=mask, elements=elements, places=places), stuck=stuck, log_prob=log_prob
-    )
+    placed = Placed(groups=groups, mask=mask, elements=elements, places=places)
+    return Drawn(placed=placed, stuck=stuck, log_prob=log_prob, properties=properties)
 
 
 def draws_per_gene(model: Wyformer) -> int:
@@ -103,20 +114,21 @@ def draws_per_gene(model: Wyformer) -> int:
 
 
 def _next(
-    model: Wyformer, placed: Placed, choices: Choices, may: Tensor, uniform: Tensor
+    model: Wyformer, placed: Placed, seen: tuple[Memory, Tensor], choices: Choices, may: Tensor, uniform: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The next element (or the end) and position of each gene, and the log of their probability, each ``(B,)``.
 
     Args:
         model: In evaluation mode.
         placed: What is there.
+        seen: What the model knows of it.
         choices: What may come next.
         may: Elements, and the end, that may come next, shape ``(B, K + 1)``.
         uniform: Shape ``(B, 3)``.
     """
     table, config = model.vocabulary, model.config
     rows = torch.arange(len(uniform), device=uniform.device)
-    memory, start = model.remember(placed, Dropout())
+    memory, start = seen
     zero = torch.zeros_like(placed.groups)
 
     def pick(which: int, asked: Tensor, may: Tensor, element: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -125,7 +137,7 @@ def _next(
         at = asked.nonzero().squeeze(1)
         if not len(at):
             return chosen, gained
-        if len(at) == len(may):
+        if len(at) > WORTH_LEAVING_OUT * len(may):
             at, known = rows, memory
         else:
             known = memory.of(at)

@@ -59,19 +59,18 @@ class Dropout:
 class _Rows:
     """Real tokens as the rows of one matrix, on which the layers' products are spent.
 
-    The number of rows is rounded up by repeating the first: for every new size of a bfloat16 matrix a CPU's kernels are
-    made anew, which takes longer than the product itself.
-
     Args:
         mask: True where a token is real, shape ``(B, T)``.
+        rounded: Round the number of rows up by repeating the first. For every new size of a bfloat16 matrix a CPU's
+            kernels are made anew, which takes longer than the product itself.
     """
 
-    def __init__(self, mask: Tensor) -> None:
-        self.shape = mask.shape
+    def __init__(self, mask: Tensor, rounded: bool) -> None:
+        self.shape, self.total = mask.shape, mask.numel()
         chosen = mask.flatten().nonzero().squeeze(1)
         self.count = len(chosen)
-        step = 1 << max(4, self.count.bit_length() - 4)  # at most an eighth more
-        self.chosen = torch.nn.functional.pad(chosen, (0, -self.count % step))
+        step = 1 << max(6, self.count.bit_length() - 4)  # at most an eighth more
+        self.chosen = F.pad(chosen, (0, -self.count % step)) if rounded else chosen
         self.whole = len(self.chosen) == mask.numel()
 
     def packed(self, tokens: Tensor) -> Tensor:
@@ -80,11 +79,10 @@ class _Rows:
 
     def spread(self, rows: Tensor) -> Tensor:
         """Shape ``(rows, ...)`` as ``(B, T, ...)``, zero where no token is real."""
-        total = self.shape.numel()
-        if self.count < total:
-            empty = rows.new_zeros(total, *rows.shape[1:])
-            return empty.index_copy(0, self.chosen[: self.count], rows[: self.count]).unflatten(0, self.shape)
-        return rows[:total].unflatten(0, self.shape)
+        made = rows[: self.count]
+        if self.count < self.total:
+            made = rows.new_zeros(self.total, *rows.shape[1:]).index_copy(0, self.chosen[: self.count], made)
+        return made.view(*self.shape, *rows.shape[1:])
 
 
 class _Block(nn.Module):
@@ -99,7 +97,10 @@ class _Block(nn.Module):
     def parted(self, made: Tensor) -> list[Tensor]:
         """The parts of what was projected, ``(B, T, parts * hidden)``, by heads."""
         width = self.read_out.in_features // self.heads
-        return list(made.unflatten(-1, (-1, self.heads, width)).permute(2, 0, 3, 1, 4))
+        by_head = made.unflatten(-1, (-1, self.heads, width)).permute(2, 0, 3, 1, 4)
+        # Attention is many small products, which are faster in float32.
+        kind = torch.float32 if self.read_in.weight.dtype == torch.bfloat16 else made.dtype
+        return list(by_head.to(kind, memory_format=torch.contiguous_format))
 
     def seen(self, x: Tensor) -> Tensor:
         """Keys and values alone, not yet parted."""
@@ -112,13 +113,13 @@ class _Block(nn.Module):
 
         Written out: the backward pass of torch's attention takes 20 times as long on a CPU with so few tokens.
         """
-        made = (query * query.shape[-1] ** -0.5) @ key.mT
-        made = made.float() if made.dtype != torch.float64 else made
+        made: Tensor = (query * query.shape[-1] ** -0.5) @ key.mT
+        made = made.float() if made.dtype == torch.bfloat16 else made
         return made.masked_fill(~mask[:, None, None, :], -torch.inf)
 
     def finished(self, x: Tensor, mixed: Tensor, drop: Dropout) -> Tensor:
         """What becomes of tokens, ``(..., hidden)``, by what they saw, ``(..., heads * width)``."""
-        x = x + drop(self.read_out(mixed))
+        x = x + drop(self.read_out(mixed.to(x.dtype)))
         gate, value = self.widen(self.before_change(x)).chunk(2, dim=-1)
         return x + drop(self.narrow(F.silu(gate) * value))
 
@@ -141,6 +142,14 @@ class SetTransformer(nn.Module):
     def _layers(self) -> list[_Block]:
         return cast("list[_Block]", list(self.blocks))
 
+    @property
+    def _kind(self) -> torch.dtype:
+        """Of the weights: all of a network in bfloat16 is faster than autocast, which has to convert them."""
+        return self._layers[0].read_in.weight.dtype
+
+    def _rows(self, mask: Tensor) -> _Rows:
+        return _Rows(mask, self._kind == torch.bfloat16 or torch.is_autocast_enabled(mask.device.type))
+
     def remember(self, tokens: Tensor, mask: Tensor, drop: Dropout) -> Memory:
         """What every layer knows of the set.
 
@@ -149,19 +158,19 @@ class SetTransformer(nn.Module):
             mask: True where a token is real, shape ``(B, T)``.
             drop: Applied to every change.
         """
-        memory, rows = Memory([], [], mask), _Rows(mask)
-        x = rows.packed(tokens)
+        memory, rows = Memory([], [], mask), self._rows(mask)
+        x = rows.packed(tokens).to(self._kind)
         for block in self._layers[:-1]:
             query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
-            memory.keys.append(key.contiguous())  # a query is many small products with them
-            memory.values.append(value.contiguous())
+            memory.keys.append(key)
+            memory.values.append(value)
             shares = block.scores(query, key, mask).softmax(-1).to(value.dtype)
             mixed = (shares @ value).transpose(1, 2).flatten(2)
             x = block.finished(x, rows.packed(mixed), drop)
         last = self._layers[-1]
         key, value = last.parted(rows.spread(last.seen(x)))  # the last layer's tokens are only looked at
-        memory.keys.append(key.contiguous())
-        memory.values.append(value.contiguous())
+        memory.keys.append(key)
+        memory.values.append(value)
         return memory
 
     def read(self, queries: Tensor, memory: Memory, drop: Dropout) -> Tensor:
@@ -175,8 +184,8 @@ class SetTransformer(nn.Module):
         Returns:
             Shape ``(B, Q, hidden)``.
         """
-        rows = _Rows(memory.mask.new_ones(queries.shape[:2]))
-        x = rows.packed(queries)
+        rows = self._rows(memory.mask.new_ones(queries.shape[:2]))
+        x = rows.packed(queries).to(self._kind)
         for block, keys, values in zip(self._layers, memory.keys, memory.values, strict=True):
             query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
             scores = block.scores(query, keys, memory.mask)
@@ -184,4 +193,4 @@ class SetTransformer(nn.Module):
             weights = torch.cat([scores, own], dim=-1).softmax(-1).to(value.dtype)
             mixed = weights[..., :-1] @ values + weights[..., -1:] * value
             x = block.finished(x, rows.packed(mixed.transpose(1, 2).flatten(2)), drop)
-        return rows.spread(x)
+        return rows.spread(x).to(queries.dtype)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ from molgen.sampling.gene_request import GeneRequest
 from molgen.sampling.sizes import CHUNK, Plan, generator_of
 from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions
 from molgen.symmetry.batch import GeneBatch
-from molgen.symmetry.cell import conventional_cell, lengths_angles
 from molgen.symmetry.gene import CELL, Gene
 
-BATCH = 16 * CHUNK
+BATCH = 32 * CHUNK
 """Genes at once."""
 _GROUPS = 10
 
@@ -72,7 +70,7 @@ def make_genes(
         model: A Wyckoff Transformer on its device, in evaluation mode.
         plan: From :func:`plan_genes`.
         request: What is asked for.
-        precision: ``32``, or ``bf16`` for autocast.
+        precision: ``32``, or ``bf16`` for the transformer.
         first: Chunk to begin with.
         batch: Genes at once, rounded down to whole chunks; plays no part in the result, up to rounding.
         progress: Called with (genes made, all).
@@ -81,6 +79,7 @@ def make_genes(
         The chunk's index, its genes with their predicted properties, and why each is not what was asked for
         ("kind: detail"), empty where it is.
     """
+    model = model.in_bfloat16() if precision == "bf16" else model
     device = next(model.parameters()).device
     at = max(1, batch // CHUNK)
     # Batches begin where they would without what is there, so that a continued run rounds as one in one piece.
@@ -93,10 +92,9 @@ def make_genes(
             NoiseBlock(torch.Generator(device).manual_seed(plan.noise_seed(c)), len(plan.chunks[c]), width)
             for c in chunks
         ]
-        autocast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
-        with torch.inference_mode(), autocast:
+        with torch.inference_mode():
             drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
-            genes = with_predictions(model, _batch_of(model, drawn))
+            genes = _described(_batch_of(model, drawn), model.named(drawn.properties))
         problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
         if request.compositions is not None and request.compositions.labels:
             labels = [request.compositions.labels[item] for item in items.tolist()]
@@ -133,19 +131,20 @@ def _batch_of(model: Any, drawn: Drawn) -> GeneBatch:
 @torch.inference_mode()
 def with_predictions(model: Any, batch: GeneBatch) -> list[Gene]:
     """Genes with the properties and the conventional cell that a Wyckoff Transformer predicts of them."""
-    predicted = model.predict(batch)
-    values = {name: value.float().cpu() for name, value in predicted.items() if name not in CELL_NUMBERS}
-    rows = zip(*(value.tolist() for value in values.values()), strict=True)
-    named: list[dict[str, float]] = [dict(zip(values, (round(v, 5) for v in row), strict=True)) for row in rows]
-    genes = [gene.labelled(row) for gene, row in zip(batch.to_genes(), named or [{}] * len(batch), strict=True)]
-    if not set(CELL_NUMBERS) <= set(predicted):
-        return genes
-    numbers = {name: predicted[name] for name in CELL_NUMBERS}
-    cells = cells_of(numbers, batch.num_atoms.clamp(min=1), batch.groups).cpu()
-    stated = [
-        gene.labelled(dict(zip(CELL, cell, strict=True))) for gene, cell in zip(genes, cells.tolist(), strict=True)
-    ]
-    return [gene.labelled(lengths_angles(conventional_cell(gene))) for gene in stated]
+    return _described(batch, model.predict(batch))
+
+
+def _described(batch: GeneBatch, predicted: dict[str, Tensor]) -> list[Gene]:
+    """Genes with what was predicted of them: every property, and the cell where its numbers are among them."""
+    columns = {name: value for name, value in predicted.items() if name not in CELL_NUMBERS}
+    if set(CELL_NUMBERS) <= set(predicted):
+        cells = cells_of(predicted, batch.num_atoms.clamp(min=1), batch.groups)
+        columns |= dict(zip(CELL, cells.unbind(1), strict=True))
+    if not columns:
+        return batch.to_genes()
+    rows = torch.stack([column.double() for column in columns.values()], dim=1).tolist()
+    named = (dict(zip(columns, (round(value, 6) for value in row), strict=True)) for row in rows)
+    return [gene.labelled(row) for gene, row in zip(batch.to_genes(), named, strict=True)]
 
 
 def _problem(gene: Gene, stuck: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from itertools import compress
 
 import torch
 from torch import Tensor
@@ -86,6 +87,6 @@ class GeneBatch:
 
     def to_genes(self) -> list[Gene]:
         """Unpadded genes on the CPU, without their cells."""
-        host = self.to("cpu")
-        rows = zip(host.groups.tolist(), host.mask, host.elements, host.places, strict=True)
-        return [Gene(g, tuple(zip(z[m].tolist(), k[m].tolist(), strict=True))) for g, m, z, k in rows]
+        fields = (self.groups, self.mask, self.elements, self.places)
+        rows = zip(*(field.tolist() for field in fields), strict=True)
+        return [Gene(g, tuple(compress(zip(z, k, strict=True), m))) for g, m, z, k in rows]

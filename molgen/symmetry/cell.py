@@ -101,7 +101,7 @@ def allowed(group: SpaceGroup, metric: NDArray[np.float64]) -> NDArray[np.float6
     Returns:
         Rows in angstrom, the first along x, the second in the plane of x and y, shape ``(3, 3)``.
     """
-    averaged = np.einsum("gki,kl,glj->ij", group.rotations, metric, group.rotations) / len(group.rotations)
+    averaged: NDArray[np.float64] = (group.metric_average @ metric.ravel()).reshape(3, 3)
     averaged *= math.cbrt(np.linalg.det(metric) / np.linalg.det(averaged))
     cell: NDArray[np.float64] = np.linalg.cholesky(averaged)
     return cell

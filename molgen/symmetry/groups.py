@@ -9,7 +9,7 @@ import csv
 from collections import Counter
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, cached_property
 from importlib.resources import files
 
 import numpy as np
@@ -84,9 +84,15 @@ class SpaceGroup:
     def lattice_freedom(self) -> int:
         """Free parameters of the cell, 1 (cubic) to 6 (triclinic)."""
         # Metric tensors that every operation leaves: the trace of the projection on them.
-        turned = np.einsum("gki,glj->gklij", self.rotations, self.rotations)
-        symmetric = (np.einsum("gklkl->g", turned) + np.einsum("gkllk->g", turned)) / 2
-        return round(float(symmetric.mean()))
+        turned = self.metric_average.reshape(3, 3, 3, 3)
+        return round(float(np.einsum("klkl->", turned) + np.einsum("kllk->", turned)) / 2)
+
+    @cached_property
+    def metric_average(self) -> NDArray[np.float64]:
+        """Of a metric tensor, row after row, over the point group: symmetric ones are left, shape ``(9, 9)``."""
+        turned = np.einsum("gki,glj->ijkl", self.rotations, self.rotations, dtype=np.float64)
+        average: NDArray[np.float64] = turned.reshape(9, 9) / len(self.rotations)
+        return average
 
 
 @cache

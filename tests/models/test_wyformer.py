@@ -1,6 +1,7 @@
 """The Wyckoff Transformer: sets without order, probabilities that add up to one, samples that follow them."""
 
 import itertools
+import math
 from collections import Counter
 from dataclasses import replace
 
@@ -212,6 +213,29 @@ def test_cells_and_their_numbers():
     torch.testing.assert_close(cells_of(numbers, atoms, groups), made)
     volume = 3.0 * 3.0 * 9.0 * 3**0.5 / 2 / 3 / 7
     assert float(numbers["log_volume_per_atom"][1].exp()) == pytest.approx(volume)
+
+
+def test_predicted_cells_are_those_of_three_vectors_that_the_group_allows():
+    """Whatever the network says of the cosines."""
+    numbers = {name: torch.full((2,), -2.0, dtype=torch.float64) for name in CELL_NUMBERS}
+    triclinic, hexagonal = cells_of(numbers, torch.tensor([1, 1]), torch.tensor([1, 194])).tolist()
+    assert hexagonal[0] == pytest.approx(hexagonal[1])
+    assert hexagonal[3:] == pytest.approx([90, 90, 120])
+    x, y, z = (math.cos(math.radians(angle)) for angle in triclinic[3:])
+    skew = 1 - x * x - y * y - z * z + 2 * x * y * z
+    assert math.prod(triclinic[:3]) * skew**0.5 == pytest.approx(math.exp(-2.0))
+
+
+def test_what_is_read_where_a_gene_ends_is_what_is_predicted_of_the_whole(model):
+    drawn = draw(
+        model.eval(),
+        torch.tensor([225, 1, 62, 225] * 5),
+        AtomsAndElements(table=model.vocabulary, atoms=(1, 3)),
+        noise(20, draws_per_gene(model)),
+    )
+    placed = drawn.placed
+    expected = model.described(placed.groups, *model.remember(placed, Dropout()))
+    torch.testing.assert_close(drawn.properties, expected.to(drawn.properties))
 
 
 def test_properties_are_learned_from_complete_genes_only(model):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from molgen.networks.set_transformer import Dropout, SetTransformer
+from molgen.networks.set_transformer import Dropout, SetTransformer, _Rows
 
 SIZES = (4, 1, 3)
 
@@ -21,6 +22,28 @@ def test_padding_changes_nothing():
             memory = network.remember(tokens[row : row + 1, :size], mask[row : row + 1, :size], Dropout())
             alone = network.read(queries[row : row + 1], memory, Dropout())
             torch.testing.assert_close(padded[row : row + 1], alone)
+
+
+@pytest.mark.parametrize("rounded", [False, True])
+def test_real_tokens_as_rows(rounded):
+    mask = torch.arange(100) < torch.tensor([[100], [3], [50]])
+    tokens = torch.randn(3, 100, 2) * mask.unsqueeze(-1)
+    rows = _Rows(mask, rounded)
+    packed = rows.packed(tokens)
+    assert len(packed) == (192 if rounded else 153)
+    assert torch.equal(rows.spread(packed), tokens)
+
+
+def test_in_bfloat16_answers_are_nearly_the_same():
+    torch.manual_seed(0)
+    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2)
+    tokens, queries = torch.randn(3, 4, 16), torch.randn(3, 2, 16)
+    mask = torch.arange(4) < torch.tensor(SIZES).unsqueeze(1)
+    exact = network.read(queries, network.remember(tokens, mask, Dropout()), Dropout())
+    network.bfloat16()
+    coarse = network.read(queries, network.remember(tokens, mask, Dropout()), Dropout())
+    assert coarse.dtype == torch.float32
+    assert 0 < float((coarse - exact).abs().max()) < 0.05
 
 
 def test_memory_of_some_sets():
