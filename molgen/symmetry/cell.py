@@ -101,9 +101,9 @@ def allowed(group: SpaceGroup, metric: NDArray[np.float64]) -> NDArray[np.float6
     Returns:
         Rows in angstrom, the first along x, the second in the plane of x and y, shape ``(3, 3)``.
     """
-    averaged: NDArray[np.float64] = (group.metric_average @ metric.ravel()).reshape(3, 3)
-    averaged *= math.cbrt(np.linalg.det(metric) / np.linalg.det(averaged))
-    cell: NDArray[np.float64] = np.linalg.cholesky(averaged)
+    averaged = (group.metric_average @ metric.ravel()).reshape(3, 3)
+    averaged = averaged * math.cbrt(np.linalg.det(metric) / np.linalg.det(averaged))
+    cell = np.linalg.cholesky(averaged).astype(np.float64)
     return cell
 
 
