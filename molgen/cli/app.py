@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from molgen.cli import bench, convert, data, info, likelihood, publish, relax, report, sample, score, train
+from molgen.cli import bench, convert, data, info, likelihood, publish, rank, relax, report, sample, score, train
 from molgen.errors import DEVICE_FAILURES, MolgenError, OutputError
 
 
@@ -51,6 +51,7 @@ app.command()(sample.sample)
 app.command()(score.score)
 app.command()(report.report)
 app.command()(relax.relax)
+app.command()(rank.rank)
 app.command()(likelihood.likelihood)
 app.command()(convert.convert)
 app.command()(bench.bench)

@@ -65,7 +65,6 @@ def relax(
     """
     import json
 
-    import molgen
     from molgen.chemistry.crystal_relaxation import CellSettings
     from molgen.chemistry.potentials import Settings
     from molgen.scoring.records import first_structure, read_records
@@ -82,19 +81,55 @@ def relax(
     work = RelaxWork(calculator, settings, bonds, timeout, CellSettings(cell, keep_symmetry), trajectories)
     choices, energies = _choices(source, out, work, kind)
     with RelaxedFile(out, choices, kind=kind, overwrite=overwrite) as file:
-        try:
-            if trajectories is not None:
-                trajectories.mkdir(parents=True, exist_ok=True)
-            _fill(file, source, work, energies, workers)
-        except BaseException:
-            if file.summary.n:
-                typer.echo(f"{file.summary.n:,} {kind} are kept; the same command continues", err=True)
-            else:
-                file.discard()
-            raise
-        document = file.finish({"molgen": molgen.__version__})
+        document = _filled(file, source, work, energies, workers)
     typer.echo(json.dumps(document, indent=1, allow_nan=False) if as_json else _table(document, kind), err=not as_json)
     _raise_if_partial(document, out, kind)
+
+
+def relax_crystals(source: Path, out: Path, calculator: str, workers: int, overwrite: bool) -> None:
+    """Relax atoms and cells of a file of crystals with the usual settings, unless ``out`` is that already.
+
+    Args:
+        source: File.
+        out: ``.extxyz``.
+        calculator: Name of the potential.
+        workers: Processes; -1 for one per core.
+        overwrite: Replace another file.
+
+    Raises:
+        PartialError: Some did not converge; the file is whole.
+    """
+    from molgen.chemistry.potentials import Settings
+    from molgen.scoring.relaxed_file import RelaxedFile, finished
+    from molgen.scoring.relaxing import RelaxWork
+
+    kind = "crystals"
+    work = RelaxWork(calculator, Settings(force_tolerance=USUAL_TOLERANCE[kind]))
+    choices, energies = _choices(str(source), out, work, kind)
+    document = finished(out, choices)
+    if document is None:
+        with RelaxedFile(out, choices, kind=kind, overwrite=overwrite) as file:
+            document = _filled(file, str(source), work, energies, workers)
+    typer.echo(_table(document, kind), err=True)
+    _raise_if_partial(document, out, kind)
+
+
+def _filled(file: RelaxedFile, source: str, work: RelaxWork, energies: str, workers: int) -> dict[str, Any]:
+    """Relax what the file lacks, and finish it; gives its summary."""
+    import molgen
+
+    kind = file.summary.kind
+    try:
+        if work.trajectories is not None:
+            work.trajectories.mkdir(parents=True, exist_ok=True)
+        _fill(file, source, work, energies, workers)
+    except BaseException:
+        if file.summary.n:
+            typer.echo(f"{file.summary.n:,} {kind} are kept; the same command continues", err=True)
+        else:
+            file.discard()
+        raise
+    return file.finish({"molgen": molgen.__version__})
 
 
 def _choices(source: str, out: Path, work: RelaxWork, kind: str) -> tuple[dict[str, Any], str]:

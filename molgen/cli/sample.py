@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from molgen.cli.sampled import Writing
+    from molgen.cli.rank import Refining
     from molgen.sampling.conditions import Condition
     from molgen.sampling.generator import Generator
-    from molgen.sampling.output import SampleFile
     from molgen.sampling.settings import Settings
-    from molgen.sampling.sizes import Plan
-    from molgen.sampling.trajectory import Trajectory
 
-DEFAULT_NUMBER = 1000
 _OUT = "File: .sdf (with bonds), .extxyz, .xyz, + .gz; crystals: .extxyz, .cif, .zip, FOLDER/ of CIFs; genes: .jsonl."
 
 
@@ -47,6 +40,11 @@ def sample(
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
+    relax: Annotated[bool, typer.Option("--relax", help="Relax crystals, atoms and cell.")] = False,
+    rank: Annotated[str | None, typer.Option(help="Relax, leave out repetitions, sort by energy or hull.")] = None,
+    calculator: Annotated[str, typer.Option(help="Of --relax: chgnet, or ASE's module:factory.")] = "chgnet",
+    hull: Annotated[str | None, typer.Option(help="Reference energies for --rank; mp20_chgnet.")] = None,
+    workers: Annotated[int, typer.Option(min=-1, help="Processes that relax; -1 for one per core.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
     trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four structures, .extxyz.")] = None,
@@ -69,6 +67,10 @@ def sample(
     space group and the orbits of its gene, and the cell where the gene states one; target names the gene, and
     asked_space_group its group, which the space group found is compared with.
 
+    With --relax OUT holds the relaxed crystals, as molgen relax makes them, and OUT.sampled.extxyz what they were; with
+    --rank energy the polymorphs of each composition, repetitions left out, the most stable first; with --rank hull all
+    of them by their energy above the --hull (see molgen rank).
+
     A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
     --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell).
 
@@ -78,6 +80,7 @@ def sample(
     Examples: molgen sample checkpoints/edm_qm9 -n 1000 -o out.sdf --steps 250;
     molgen sample CHECKPOINT --formula C7H10O2 -n 100 -o out.sdf;
     molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 20 -o cifs/ --symmetrise 0.1;
+    molgen sample CHECKPOINT --formula LiFePO4 --num-formula-units 1..4 -n 100 -o polymorphs/ --relax --rank energy;
     molgen sample CHECKPOINT --targets mp20:test -k 20 -o predicted.extxyz --templates mp20;
     molgen sample CHECKPOINT --genes genes.jsonl -k 4 -o crystals.extxyz;
     molgen sample checkpoints/wyformer_mp20 --spacegroup 225 --chemical-system Li-Mn-O -n 20 -o cifs/
@@ -89,7 +92,9 @@ def sample(
     prepare_cpu()
     from molgen.cli.given import Asked, options_from
     from molgen.cli.sample_genes import REALISER, GeneOptions, genes_beside, options_shared_out, sample_genes
+    from molgen.cli.sample_run import DEFAULT_NUMBER, fill, planned, rounds, sample_file
     from molgen.cli.sampled import conclude, noun, writing
+    from molgen.errors import PartialError
     from molgen.io import target_of
     from molgen.sampling.generator import load
     from molgen.sampling.output import check_format
@@ -99,12 +104,14 @@ def sample(
 
     options, missing = options_from(set_), None
     generator = load(checkpoint, device)
+    refining = _refining(out, relax, rank, calculator, hull, workers, symmetrise, overwrite)
     if getattr(generator.model, "makes_genes", False):
         _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
         _refuse(generator, fragment_atoms=fragment_atoms)
         given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
         only_genes = is_gene_file(out)
         if only_genes:
+            _refuse(generator, relax=relax or None, rank=rank)
             unfit = {"steps": steps, "solver": solver, "spacing": spacing, "per_target": per_target}
             _refuse(generator, **unfit, symmetrise=symmetrise, trajectory=trajectory, realise=realise)
         realiser = None if only_genes else load(realise or REALISER, device)
@@ -123,6 +130,11 @@ def sample(
         formula = num_formula_units = chemical_system = atoms = None
     else:
         _refuse(generator, spacegroup=spacegroup, max_atoms=max_atoms, realise=realise)
+    if refining is not None:
+        if not generator.model.data.is_periodic:
+            raise typer.BadParameter("--relax and --rank are for crystals; molgen relax relaxes molecules, too")
+        refining.check()
+        out = str(refining.beside("sampled"))
     target = target_of(out)
     if trajectory is not None:
         _check_trajectory(trajectory, target.path, overwrite)
@@ -143,7 +155,7 @@ def sample(
         atoms=atoms,
         genes=genes,
     )
-    work = _planned(generator, asked, n, seed)
+    work = planned(generator, asked, n, seed)
     follower = (
         None if trajectory is None else Trajectory(generator.model, settings.times(generator.model), trajectory_every)
     )
@@ -152,51 +164,47 @@ def sample(
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
     choices |= {} if symmetrise is None else {"symmetrise": symmetrise}
     manner = writing(generator, target, symmetrise)
-    with _sample_file(generator, work.plan, out, choices, asked.source, manner, overwrite) as file:
+    with sample_file(generator, work.plan, out, choices, asked.source, manner, overwrite) as file:
         if file.chunks_done:
             typer.echo(f"continuing {out}: {file.written:,} of {work.number:,} {noun(generator)} are there", err=True)
         try:
-            for plan in _rounds(file, generator, work):
-                _fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
+            for plan in rounds(file, generator, work):
+                fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
         except KeyboardInterrupt:
             typer.echo(f"{file.written:,} {noun(generator)} are kept in {out}; the same command continues", err=True)
             raise
-    conclude(file, generator, work.number, work.condition)
+    try:
+        conclude(file, generator, work.number, work.condition, ends=refining is None)
+    except PartialError as error:
+        if refining is None or not file.written:
+            raise
+        missing = error
+    if refining is not None:
+        missing = refining.finish() or missing
     if missing is not None:
         raise missing
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What is to be made: how many, given what, with how many atoms, and the plan of the first round."""
+def _refining(
+    out: str,
+    relax: bool,
+    rank: str | None,
+    calculator: str,
+    hull: str | None,
+    workers: int,
+    symmetrise: float | None,
+    overwrite: bool,
+) -> Refining | None:
+    """What is to be done after sampling, if anything."""
+    from molgen.cli.rank import Order, Refining
 
-    number: int
-    atoms: tuple[int, int] | None
-    condition: Condition | None
-    plan: Plan
-
-
-def _planned(generator: Generator, asked: Any, n: int | None, seed: int) -> _Work:
-    from molgen.sampling.conditions import make_condition, number_of
-
-    request = asked.request(generator.model)
-    if n is not None and (asked.targets is not None or asked.genes is not None):
-        said = "--genes" if asked.targets is None else "--targets"
-        raise typer.BadParameter(f"{said} says how many structures are made; --per-target is the number for each")
-    condition = make_condition(generator.model, request)
-    for note in [] if condition is None else condition.notes(generator.model.data):
-        typer.echo(f"note: {note}", err=True)
-    number = number_of(request, condition, n or DEFAULT_NUMBER)
-    return _Work(number, request.atoms, condition, generator.plan(number, seed, request.atoms, condition))
-
-
-def _rounds(file: SampleFile, generator: Generator, work: _Work) -> Iterator[tuple[Plan, int]]:
-    """Each round's plan, and how many chunks came before it."""
-    from molgen.sampling.output import rounds_of
-
-    by_chance = work.condition is not None and work.condition.by_chance
-    again = lambda number, seed: generator.plan(number, seed, work.atoms, work.condition)  # noqa: E731
-    return rounds_of(file, work.plan, again, by_chance=by_chance)
+    if not relax and rank is None:
+        if hull is not None:
+            raise typer.BadParameter("--hull goes with --rank")
+        return None
+    if workers == 0:
+        raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
+    return Refining(out, calculator, Order(rank, hull, symmetrise), workers, overwrite)
 
 
 def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:
@@ -255,78 +263,3 @@ def _check_symmetrise(tolerance: float | None, generator: Generator) -> None:
     check_tolerance(tolerance)
     if not generator.model.data.is_periodic:
         raise typer.BadParameter("--symmetrise is for crystals, and this model makes molecules")
-
-
-def _sample_file(
-    generator: Generator,
-    plan: Plan,
-    out: str,
-    choices: dict[str, Any],
-    source: dict[str, Any],
-    manner: Writing,
-    overwrite: bool,
-) -> SampleFile:
-    """The file with its provenance.
-
-    Args:
-        generator: The model.
-        plan: What is made.
-        out: Where.
-        choices: What decides the structures, beside the model and the kind of device.
-        source: Where what was given came from.
-        manner: How structures become records.
-        overwrite: Replace a file of other settings.
-    """
-    from molgen.cli.sampled import facts_of
-    from molgen.sampling.output import SampleFile
-
-    decisive = {"checkpoint_sha256": generator.sha256(), **choices, "device": generator.device.partition(":")[0]}
-    return SampleFile(
-        out,
-        decisive,
-        {**facts_of(generator), **manner.facts, **source},
-        len(plan.chunks),
-        prepare=manner.prepare,
-        count=manner.count,
-        overwrite=overwrite,
-        periodic=generator.model.data.is_periodic,
-    )
-
-
-def _fill(
-    file: SampleFile,
-    generator: Generator,
-    round_: tuple[Plan, int],
-    settings: Settings,
-    batch_size: int,
-    follower: Trajectory | None,
-    trajectory: Path | None,
-) -> None:
-    """Make the chunks of a round that the file lacks and write each as it comes."""
-    from molgen.cli.progress import progress_bar
-    from molgen.cli.sampled import noun
-    from molgen.sampling.generator import checked
-    from molgen.sampling.runner import run
-
-    plan, before = round_
-    with progress_bar("sampling" if not before else "replacing", noun(generator)) as report:
-        chunks = run(
-            generator.model,
-            plan,
-            settings,
-            batch_size=batch_size,
-            first=max(0, file.chunks_done - before),
-            progress=report,
-            log=lambda line: typer.echo(line, err=True),
-            watch=None if before else follower,
-        )
-        began = time.perf_counter()
-        for chunk, parts in chunks:
-            made = list(checked(parts, plan, chunk))
-            if chunk == before == 0 and follower is not None and trajectory is not None:
-                missing = follower.write(trajectory)
-                if missing:
-                    typer.echo(f"{trajectory}: {missing} frames are not finite and are left out", err=True)
-            now = time.perf_counter()
-            file.add([structure for structure, _ in made], now - began, [problem for _, problem in made])
-            began = now

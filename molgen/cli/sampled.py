@@ -106,11 +106,19 @@ def _compared(properties: Mapping[str, Any]) -> str:
     return "of lower symmetry" if fewer else "of higher symmetry"
 
 
-def conclude(file: SampleFile, generator: Generator, n: int, condition: Condition | None) -> None:
-    """Say what was made, or raise PartialError where something is missing."""
+def conclude(file: SampleFile, generator: Generator, n: int, condition: Condition | None, *, ends: bool) -> None:
+    """Say what was made, or raise PartialError where something is missing.
+
+    Args:
+        file: Of the samples.
+        generator: The model.
+        n: How many were asked for.
+        condition: What was asked of them.
+        ends: Whether nothing else is done with them.
+    """
     rate = f", {file.state['molecules_per_second']:,} {noun(generator)}/s" if file.state["molecules_per_second"] else ""
     typer.echo(f"{file.written:,} {noun(generator)} in {file.path}{rate}; provenance in {file.sidecar}", err=True)
-    _say_counts(file)
+    _say_counts(file, ranked=not ends)
     for kind, one in file.rejected.items():
         typer.echo(f"not written: {one['count']:,} x {kind} ({one['first']})", err=True)
     if lost := file.not_finite:
@@ -125,10 +133,11 @@ def conclude(file: SampleFile, generator: Generator, n: int, condition: Conditio
         tries = f" of {file.made:,} that were made for it" if by_chance else ""
         cure = f"{file.sidecar} counts the reasons; a longer trained model" + (", or another request" * by_chance)
         raise _missing(f"{file.written:,} of {n:,} {noun(generator)}{tries} could be written", cure)
-    typer.echo(f"next: molgen score {file.path} --reference {_reference(generator)}", err=True)
+    if ends:
+        typer.echo(f"next: molgen score {file.path} --reference {_reference(generator)}", err=True)
 
 
-def _say_counts(file: SampleFile) -> None:
+def _say_counts(file: SampleFile, ranked: bool) -> None:
     counts = file.counts
     if "sanitised" in counts:
         typer.echo(f"{counts['sanitised']:,} sanitised, {counts['connected']:,} in one piece", err=True)
@@ -142,7 +151,8 @@ def _say_counts(file: SampleFile) -> None:
     shares = {name.removeprefix(f"{UNITS} "): count for name, count in counts.items() if name.startswith(UNITS)}
     if shares:
         named = ", ".join(f"Z = {units}: {count:,}" for units, count in shares.items())
-        typer.echo(f"by formula units in the cell: {named}; not ranked, which takes energies", err=True)
+        cure = "" if ranked else "; not ranked, which takes energies: --relax --rank energy"
+        typer.echo(f"by formula units in the cell: {named}{cure}", err=True)
 
 
 def _reference(generator: Generator) -> Any:

@@ -111,7 +111,7 @@ def cut(target: Target, length: int) -> None:
     elif target.container == "zip":
         if written(target) != length or not zipfile.is_zipfile(target.path):
             _rebuild(target.path, length)
-    else:
+    elif target.path.stat().st_size != length:  # a whole file keeps its time, by which it is known
         os.truncate(target.path, length)
 
 

@@ -23,6 +23,7 @@ import numpy as np
 
 from molgen.chemistry.composition import reduced_composition
 from molgen.chemistry.hull import Entry, Hull
+from molgen.datasets.find import data_folders
 from molgen.elements import NUMBERS
 from molgen.errors import ConfigError, InputError, OutputError
 from molgen.io.streams import check_readable
@@ -31,6 +32,8 @@ FORMAT = "molgen-hull-1"
 COLUMNS = ("id", "formula", "energy_per_atom", "problem")
 FORMULA, ENERGY = ("formula", "composition"), ("energy_per_atom", "energy")
 """Names of the columns that a file must have one of; the first that is there counts."""
+SHIPPED = "hulls"
+"""Folder beside the data sets, whose files can be named without their ending."""
 ENDINGS = (".csv", ".csv.gz", ".json", ".json.gz")
 CURE = "columns formula and energy_per_atom (eV) or energy (eV per formula), and perhaps id"
 
@@ -80,13 +83,20 @@ class HullReference:
 def read_hull(path: str) -> HullReference:
     """Read a file of reference energies; kept, so that every protocol of a process shares it.
 
+    Args:
+        path: The file, or the name of one that ships, such as ``mp20_chgnet``.
+
     Raises:
         MissingError: There is no such file.
         InputError: It is of another kind, lacks a column, holds an id twice, or a formula or energy that is none.
     """
-    file = Path(path)
+    shipped = (folder / SHIPPED / f"{path}.csv.gz" for folder in data_folders())
+    file = next(filter(Path.is_file, shipped), Path(path))
     if not file.name.endswith(ENDINGS):
-        raise ConfigError(f"{path} is no file of reference energies", hint=f"one of {', '.join(ENDINGS)}: {CURE}")
+        raise ConfigError(
+            f"{path} is no file of reference energies",
+            hint=f"mp20_chgnet, which ships, or a file with one of {', '.join(ENDINGS)}: {CURE}",
+        )
     check_readable(file)
     data = file.read_bytes()
     try:

@@ -18,6 +18,7 @@ from molgen.io.records import Skipped
 from molgen.scoring.relaxed_properties import CONVERGED, INDEX, QUANTITIES, REASON, unit_of
 from molgen.structure import Structure
 
+FORMAT = "molgen-relaxed-1"
 FLUSH_SECONDS = 5.0
 
 
@@ -93,7 +94,7 @@ class RelaxedFile:
         self.path, self.partial = path, path.with_name(f".partial.{path.name}")
         self.summary = RelaxSummary(kind)
         self.start = 0
-        self._state = {"format": "molgen-relaxed-1", "settings": json.loads(json.dumps(settings))}
+        self._state = {"format": FORMAT, "settings": json.loads(json.dumps(settings))}
         if not overwrite:
             self._take_up()
         if not self.start:
@@ -170,6 +171,16 @@ class RelaxedFile:
         except OSError as error:
             temporary.unlink(missing_ok=True)
             raise OutputError.from_os_error(error, path) from error
+
+
+def finished(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The summary of a finished file of these settings; None where it is another or there is none."""
+    try:
+        document = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+        known = document["format"] == FORMAT and document["settings"] == json.loads(json.dumps(settings))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return document if known and path.is_file() else None
 
 
 def _sidecar(path: Path) -> Path:

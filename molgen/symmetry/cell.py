@@ -103,8 +103,7 @@ def allowed(group: SpaceGroup, metric: NDArray[np.float64]) -> NDArray[np.float6
     """
     averaged = (group.metric_average @ metric.ravel()).reshape(3, 3)
     averaged = averaged * math.cbrt(np.linalg.det(metric) / np.linalg.det(averaged))
-    cell = np.linalg.cholesky(averaged).astype(np.float64)
-    return cell
+    return np.linalg.cholesky(averaged).astype(np.float64)
 
 
 def lengths_angles(lattice: NDArray[np.float64]) -> dict[str, float]:
