@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# S.U.N. rows of the shipped crystal models beside controls, as docs/results.md states them: about 1 CPU hour with CHGNet.
+#
+#     scripts/reproduce_stability.sh runs/stability [samples of each model] [crystals of each control]
+#
+# It needs data/mp20 (molgen data prepare mp20). Interrupted, the same command continues.
+set -euo pipefail
+out=${1:?folder}
+n=${2:-500}
+controls=${3:-200}
+workers=${WORKERS:-2}
+mkdir -p "$out"
+
+molgen sample checkpoints/crystalflow_mp20 -n "$n" -o "$out/crystalflow.extxyz"
+molgen sample checkpoints/wyformer_mp20 -n "$n" --set site_temperature=1.25 --steps 10 -o "$out/wyformer.extxyz"
+for part in train test; do
+    [ -e "$out/$part" ] || python scripts/crystal_controls.py "mp20:$part" "$out/$part" --most "$controls"
+done
+
+# Exit code 5 says that some crystals did not converge: they count as what they are.
+finished() { "$@" || [ $? -eq 5 ]; }
+for name in train/real test/real test/moved test/uniform_coordinates crystalflow wyformer; do
+    flat=${name//\//_}
+    [ -e "$out/$flat.relaxed.extxyz" ] ||
+        finished molgen relax "$out/$name.extxyz" -o "$out/$flat.relaxed.extxyz" --workers "$workers" --timeout 120
+    finished molgen score "$out/$flat.relaxed.extxyz" --protocol sun --reference mp20 --hull mp20_chgnet \
+        --out "$out/$flat.csv" --overwrite --json > "$out/$flat.score.json"
+done
+python scripts/stability_tables.py "$out"
