@@ -10,9 +10,9 @@ CRYSTALS ?= 50
 MODEL ?= bondflow_qm9
 SAMPLER_edm_qm9 := --steps 100 --solver dpm_sde --spacing 2
 
-.PHONY: run molecules crystals genes test lint env clean
+.PHONY: run molecules crystals genes polymorphs test lint env clean
 
-run: molecules crystals genes
+run: molecules crystals genes polymorphs
 
 # Samples the shipped BondFlow, writes an SDF file, scores it against the molecules it was trained on, prints the tables
 # and writes a report to open in a browser. `make molecules MODEL=edm_qm9` does the same with the shipped EDM.
@@ -35,6 +35,11 @@ genes: env
 	$(BIN)/molgen sample checkpoints/wyformer_mp20 -n $(CRYSTALS) --max-atoms 12 --steps 20 -o out/symmetric.extxyz --overwrite
 	$(BIN)/molgen score out/symmetric.genes.jsonl --protocol genes --out out/genes_rows.csv --overwrite
 	$(BIN)/molgen score out/symmetric.extxyz --protocol strict,symmetry --out out/symmetric_rows.csv --overwrite
+
+# Structures of a composition, relaxed by CHGNet, each once, the most stable first; the hull that they are compared with ships.
+polymorphs: env
+	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula TiO2 --num-formula-units 1..2 -n 8 --steps 20 --rank hull --hull mp20_all_chgnet --symmetrise 0.1 --workers 2 -o out/TiO2/ --overwrite
+	$(BIN)/molgen score out/TiO2.relaxed.extxyz --protocol sun --hull mp20_all_chgnet --out out/TiO2_rows.csv --overwrite
 
 # One process per core with one thread each: threads of several processes on the same cores only wait for each other.
 test: env

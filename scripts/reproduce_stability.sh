@@ -23,7 +23,9 @@ for name in train/real test/real test/moved test/uniform_coordinates crystalflow
     flat=${name//\//_}
     [ -e "$out/$flat.relaxed.extxyz" ] ||
         finished molgen relax "$out/$name.extxyz" -o "$out/$flat.relaxed.extxyz" --workers "$workers" --timeout 120
-    finished molgen score "$out/$flat.relaxed.extxyz" --protocol sun --reference mp20 --hull mp20_chgnet \
-        --out "$out/$flat.csv" --overwrite --json > "$out/$flat.score.json"
+    for hull in mp20_chgnet mp20_all_chgnet; do
+        finished molgen score "$out/$flat.relaxed.extxyz" --protocol sun --reference mp20 --hull $hull \
+            --out "$out/$flat.$hull.csv" --overwrite --workers "$workers" --json > "$out/$flat.$hull.score.json"
+    done
 done
 python scripts/stability_tables.py "$out"

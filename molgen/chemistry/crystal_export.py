@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from molgen.chemistry.periodic_distances import CellDistances
 from molgen.chemistry.unit_cell import TOLERANCE, canonical_cell, symmetry
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
 from molgen.io.crystal import SYMMETRISED
 from molgen.structure import Structure
 
+ONE_SITE = 0.01
+"""Distance in angstrom below which two atoms are one site to readers of CIFs."""
 _EXACT = 1e-3
 """Tolerance at which a symmetrised crystal must have all operations that were found."""
 
@@ -43,6 +46,18 @@ def exported(structure: Structure, tolerance: float | None = None) -> Structure:
             reduced, labels = symmetric, {**labels, **_named(again), SYMMETRISED: tolerance}
     kept = {key: value for key, value in structure.properties.items() if key != SYMMETRISED}
     return reduced.replace(properties={**kept, **labels})
+
+
+def with_distinct_sites(structure: Structure) -> Structure:
+    """The crystal itself, for formats of sites: readers of CIFs take atoms in one place for one site.
+
+    Raises:
+        InputError: Two atoms are in one place; "kind: detail".
+    """
+    nearest = CellDistances.of(structure).nearest_pair
+    if nearest < ONE_SITE:
+        raise InputError(f"atoms in one place: {nearest:.4f} angstrom apart, which a CIF cannot hold")
+    return structure
 
 
 def project_on_group(

@@ -239,6 +239,26 @@ def test_formats_that_cannot_hold_many_crystals(checkpoint, tmp_path, name):
     assert ".cif, .zip or / (a folder)" in " ".join(done.stderr.split())
 
 
+def test_atoms_in_one_place_are_no_cif(monkeypatch, checkpoint, tmp_path):
+    """Readers take them for one site of double occupancy, and refuse the file."""
+    from molgen.sampling.generator import checked
+
+    def collapsed(parts, plan, chunk):
+        for place, (structure, problem) in enumerate(checked(parts, plan, chunk)):
+            positions = structure.positions.copy()
+            if place == 1:
+                positions[1] = positions[0]
+            yield structure.replace(positions=positions), problem
+
+    monkeypatch.setattr("molgen.sampling.generator.checked", collapsed)
+    asked = ("--formula", "Li2O", "-n", 4)
+    result = run(checkpoint, *asked, "-o", tmp_path / "out.cif")
+    assert result.exit_code == 5
+    assert "not written: 1 x atoms in one place" in result.stderr
+    assert len(list(io.read(tmp_path / "out.cif"))) == 3
+    assert run(checkpoint, *asked, "-o", tmp_path / "out.extxyz").exit_code == 0  # which holds them
+
+
 def test_a_folder_of_somebody_else_is_kept(checkpoint, tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()

@@ -98,3 +98,12 @@ def test_no_such_file_or_kind(tmp_path):
         read_hull(str(tmp_path / "absent.csv"))
     with pytest.raises(ConfigError, match="no file of reference energies"):
         read_hull("mp20")
+
+
+@pytest.mark.parametrize(("name", "entries", "lacking"), [("mp20_chgnet", 26_953, 12), ("mp20_all_chgnet", 45_014, 1)])
+def test_hulls_that_ship(name, entries, lacking):
+    known = read_hull(name)
+    assert (len(known.entries), len(known.hull.elements - known.hull.pure)) == (entries, lacking)
+    assert (known.calculator, known.relaxed) == ("chgnet", False)
+    rutile = known.hull.above(((8, 2), (22, 1)), -9.3889)  # relaxed
+    assert 0 < rutile.energy < 0.05
