@@ -32,7 +32,7 @@ crystals: env
 # Symmetric crystals: genes from the shipped Wyckoff Transformer, each made a crystal whose space group holds by
 # construction, and what the symmetry finder says of them.
 genes: env
-	$(BIN)/molgen sample checkpoints/wyformer_mp20 -n $(CRYSTALS) --max-atoms 12 --steps 20 -o out/symmetric.extxyz --overwrite
+	$(BIN)/molgen sample checkpoints/wyformer_mp20 -n $(CRYSTALS) --max-atoms 12 -o out/symmetric.extxyz --overwrite
 	$(BIN)/molgen score out/symmetric.genes.jsonl --protocol genes --out out/genes_rows.csv --overwrite
 	$(BIN)/molgen score out/symmetric.extxyz --protocol strict,symmetry --out out/symmetric_rows.csv --overwrite
 

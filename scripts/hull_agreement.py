@@ -3,9 +3,9 @@
     python scripts/hull_agreement.py mp20        # writes docs/data/hull_agreement.csv and docs/chgnet_parity.svg
 
 Energies are those of the shipped hulls (data/hulls), for the crystals as they are in the data. Formation energies need
-energies of the elements: fitted by least squares to the train part, or the lowest pure crystals of all of MP-20. Energies
-above the hull are those in the hull of the train part and in that of all three parts, beside the data's own, which are
-relative to all of the Materials Project and at most 0.08 eV/atom.
+energies of the elements: fitted by least squares to the train part, or the lowest pure crystals of all of MP-20.
+Energies above the hull are those in the hull of the train part and in that of all three parts, beside the data's own,
+which are relative to all of the Materials Project and at most 0.08 eV/atom.
 """
 
 from __future__ import annotations

@@ -140,6 +140,8 @@ def sample(
         _check_trajectory(trajectory, target.path, overwrite)
     check_format(out, generator.model.data.is_periodic)
     _check_symmetrise(symmetrise, generator)
+    if genes is not None and steps is None:
+        steps = getattr(generator.model, "gene_steps", None)
     settings = Settings.of(
         generator.model, steps=steps, solver=solver, spacing=spacing, precision=precision, options=options
     )

@@ -119,7 +119,9 @@ def sample_genes(
     from molgen.sampling.settings import check_precision, configured, options_of
 
     check_precision(precision)
-    request = given.request(generator)
+    request, data = given.request(generator), generator.model.data
+    if request.atoms is not None and request.atoms[1] > data.max_atoms:
+        typer.echo(f"note: the training set has at most {data.max_atoms} atoms in the primitive cell", err=True)
     for remark in [] if request.compositions is None else request.compositions.remarks:
         typer.echo(f"note: {remark}", err=True)
     chosen = options_of(generator.model.config, options)

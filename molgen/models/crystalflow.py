@@ -134,6 +134,8 @@ class CrystalFlow(nn.Module):
     solvers: ClassVar[Mapping[str, Callable[..., Any]]] = {"flow": sampling.solve}
     states_bonds: ClassVar[bool] = False
     accepts: ClassVar[frozenset[str]] = frozenset({"formula", "chemical system", "templates", "genes"})
+    gene_steps: ClassVar[int] = 10
+    """Steps where genes are given, if no number is: more find no more (docs/results.md), as few parameters are free."""
     default_solver: ClassVar[str] = "flow"
 
     def __init__(self, config: CrystalFlowConfig, data: DataSummary) -> None:

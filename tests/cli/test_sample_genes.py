@@ -110,6 +110,14 @@ def test_files_of_other_settings_and_cut_ones_are_refused(checkpoint, tmp_path):
     assert "was cut" in done.stderr
 
 
+def test_usual_steps_where_genes_are_given_and_more_atoms_than_any_crystal_has(checkpoint, realiser, tmp_path):
+    out = tmp_path / "crystals.extxyz"
+    done = run(checkpoint, "--realise", realiser, "-o", out, "-n", 1, "--max-atoms", 400)
+    assert done.exit_code == 0, done.stderr
+    assert "note: the training set has at most" in done.stderr
+    assert sidecar(out)["settings"]["steps"] == 10
+
+
 def test_the_way_to_crystals(checkpoint, realiser, tmp_path):
     out = tmp_path / "crystals.extxyz"
     command = [checkpoint, "--realise", realiser, "-o", out, "-n", 4, "-k", 2, "--steps", 2, "--formula", "NaCl"]
