@@ -18,6 +18,8 @@ from molgen.scoring.relaxed_properties import INDEX
 if TYPE_CHECKING:
     from molgen.structure import Structure
 
+CHANGE = "sun.volume_change"
+GROUPS = ("sun.space_group_before", "sun.space_group_after")
 EXPLANATION = (
     f"The {MOVED} crystals, relaxed to convergence, whose atoms moved furthest (RMSD of fractional coordinates in the "
     "final cell). The first drawing is the structure as generated, the second the relaxed one."
@@ -90,13 +92,11 @@ def _card(pick: Pick, drawings: Mapping[str, str]) -> Html:
 
 def _facts(pick: Pick) -> list[str]:
     row = pick.row
-    change, above, *groups = (row[key] for key in ("sun.volume_change", ABOVE, *_GROUPS))
+    groups = " to ".join("unknown" if row[group] is None else str(row[group]) for group in GROUPS)
+    volume = "" if row[CHANGE] is None else f", volume change {number(float(row[CHANGE]), 3)} %"
+    above = "no known energy" if row[ABOVE] is None else f"{number(float(row[ABOVE]), 3)} eV/atom"
     return [
-        f"RMSD {number(float(row[RMSD] or 0), 3)} angstrom"
-        + (f", volume {float(change):+.2f} %" if change is not None else ""),
-        f"space group {' to '.join('unknown' if group is None else str(group) for group in groups)}",
-        "no known energy above the hull" if above is None else f"{number(float(above), 3)} eV/atom above the hull",
+        f"RMSD {number(float(row[RMSD] or 0), 3)} angstrom{volume}",
+        f"space group {groups}",
+        f"{above} above the hull",
     ]
-
-
-_GROUPS = ("sun.space_group_before", "sun.space_group_after")

@@ -8,12 +8,12 @@ from molgen.chemistry.hull import StablePhases
 from molgen.report.charts import number, ticks
 from molgen.report.chemical_system import Sample, System
 from molgen.report.html import Html, el
-from molgen.report.hull_marks import Point, entry_fractions, fractions, phase_marks, sample_mark, tie_line
+from molgen.report.hull_marks import Point, entry_fractions, fractions, phase_labels, phase_marks, sample_mark, tie_line
 
 SIZE = (560, 380)
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 16, 46
-ROOM = 0.06
-"""Share of the energies' range left free at top and bottom."""
+ROOM = (0.12, 0.06)
+"""Shares of the energies' range left free at the bottom, for a label, and at the top."""
 HIGHEST = (0.25, 1.0)
 """Energies up to this many eV/atom, or this many depths of the hull, above zero are drawn to scale."""
 
@@ -47,8 +47,9 @@ def binary_plot(phases: StablePhases, system: System, samples: Sequence[Sample],
         "svg",
         _axes(system, (low, high), point, "formation energy" if _has_ends(phases) else "relative energy"),
         [tie_line(places[i], places[j]) for i, j in phases.tie_lines],
+        phase_marks(phases.entries, places),
         marks,
-        phase_marks(phases.entries, places, SIZE[0]),
+        phase_labels(phases.entries, places, SIZE[0]),
         viewBox=f"0 0 {SIZE[0]} {SIZE[1]}",
         role="img",
         aria_label=label,
@@ -76,8 +77,8 @@ def _range(heights: Sequence[float], energies: Sequence[float]) -> tuple[float, 
     low = min([*heights, *energies, 0.0])
     most = max(HIGHEST[0], -HIGHEST[1] * min(heights))
     high = max([0.0, *(min(energy, most) for energy in energies)])
-    room = ROOM * ((high - low) or 1.0)
-    return low - room, high + room
+    width = (high - low) or 1.0
+    return low - ROOM[0] * width, high + ROOM[1] * width
 
 
 def _axes(system: System, bounds: tuple[float, float], point: Callable[[float, float], Point], name: str) -> list[Html]:

@@ -45,20 +45,29 @@ def sample_mark(sample: Sample, point: Point, *, beyond: bool = False) -> Html:
     return el("circle", said, cx=round(x, 2), cy=round(y, 2), r=4, class_=class_)
 
 
-def phase_marks(phases: Sequence[Entry], points: Sequence[Point], width: float) -> list[Html]:
-    """Squares for the known phases; compounds are labelled, elements are named at the ends of the axes."""
-    parts = [
-        el("rect", el("title", _said(phase)), x=round(x - 4, 2), y=round(y - 4, 2), width=8, height=8, class_="phase")
+def phase_marks(phases: Sequence[Entry], points: Sequence[Point]) -> list[Html]:
+    """Squares, larger than the discs of samples, which may lie on them."""
+    return [
+        el("rect", el("title", _said(phase)), x=round(x - 5, 2), y=round(y - 5, 2), width=10, height=10, class_="phase")
         for phase, (x, y) in zip(phases, points, strict=True)
     ]
+
+
+def phase_labels(phases: Sequence[Entry], points: Sequence[Point], width: float) -> list[Html]:
+    """Formulas of compounds; elements are named at the ends of the axes.
+
+    Args:
+        phases: All that are drawn.
+        points: Where.
+        width: Of the plot.
+    """
     compounds = [(phase, point) for phase, point in zip(phases, points, strict=True) if len(phase.composition) > 1]
     texts = [subscripted(phase.formula) for phase, _ in compounds]
     places = place_labels([point for _, point in compounds], texts, width)
-    labels = [
+    return [
         el("text", text, x=round(x, 2), y=round(y + 4, 2), text_anchor="middle", class_="phase-name")
         for text, (x, y) in zip(texts, places, strict=True)
     ]
-    return parts + labels
 
 
 def tie_line(one: Point, other: Point) -> Html:

@@ -108,7 +108,7 @@ def _remarks(system: System, phases: StablePhases, counted: Counter[bool]) -> li
     """What the plot cannot say."""
     samples, of_all = counted.total(), counted[True]
     remarks = [
-        f"{samples:,} samples of a known energy consist of these elements, {of_all:,} of all {len(system)} of them. "
+        f"Samples of a known energy made of these elements: {samples:,}; of all {len(system)} of them: {of_all:,}. "
         "Lines join known phases that coexist."
     ]
     if samples > MOST_SAMPLES:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from molgen.chemistry.hull import StablePhases
 from molgen.report.chemical_system import Sample, System
 from molgen.report.html import Html, el
-from molgen.report.hull_marks import Point, entry_fractions, fractions, phase_marks, sample_mark, tie_line
+from molgen.report.hull_marks import Point, entry_fractions, fractions, phase_labels, phase_marks, sample_mark, tie_line
 
 SIZE = (560, 480)
 CORNERS: tuple[Point, ...] = ((50.0, 430.0), (510.0, 430.0), (280.0, 31.6))
@@ -35,8 +35,9 @@ def ternary_plot(phases: StablePhases, system: System, samples: Sequence[Sample]
         "svg",
         el("polygon", points=outline, class_="outline"),
         [tie_line(places[i], places[j]) for i, j in phases.tie_lines],
+        phase_marks(phases.entries, places),
         [sample_mark(sample, at(fractions(sample.atoms.items(), system))) for sample in ordered],
-        phase_marks(phases.entries, places, SIZE[0]),
+        phase_labels(phases.entries, places, SIZE[0]),
         names,
         viewBox=f"0 0 {SIZE[0]} {SIZE[1]}",
         role="img",

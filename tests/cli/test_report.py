@@ -9,6 +9,7 @@ from molgen import io
 from molgen.cli.app import app
 from tests.report.parsed import Page
 from tests.report.scored import STRUCTURES, write_scored
+from tests.report.stable import write_stable
 
 
 def run(*arguments):
@@ -57,3 +58,26 @@ def test_missing_rows_are_a_sentence_with_a_cure(tmp_path):
     assert "there is no file" in done.stderr
     assert "cure:" in done.stderr
     assert not (tmp_path / "r.html").exists()
+
+
+def test_options_of_stability_reach_the_page(tmp_path):
+    options = ["--hull", tmp_path / "hull.csv", "--system", "O-Li", "--before", tmp_path / "samples.extxyz"]
+    done = run("report", write_stable(tmp_path), "-o", tmp_path / "r.html", *options)
+    assert done.exit_code == 0, done.output
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Convex hull of O-Li" in page.visible
+    assert "Record 3 Fe2O3" in page.visible
+    for name in ("hull.csv", "samples.extxyz"):
+        before = (tmp_path / name).read_bytes()
+        done = run("report", tmp_path / "rows.csv", "-o", tmp_path / name, "--overwrite", *options)
+        assert done.exit_code == 3
+        assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(("system", "said"), [("Li-Na", "no compound of Na"), ("Li-Fe-O-N", "has 4 elements")])
+def test_a_system_that_cannot_be_drawn_is_a_sentence_with_a_cure(tmp_path, system, said):
+    rows = write_stable(tmp_path)
+    done = run("report", rows, "-o", tmp_path / "r.html", "--hull", tmp_path / "hull.csv", "--system", system)
+    assert done.exit_code == 3
+    assert said in " ".join(done.stderr.split())
+    assert "cure:" in done.stderr
