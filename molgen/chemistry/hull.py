@@ -17,6 +17,10 @@ from molgen.chemistry.composition import Composition
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
 
+METASTABLE = 0.1
+"""eV/atom above the hull up to which MatterGen and LeMat-GenBench count."""
+ROUNDING = 1e-6
+"""eV/atom: files of hulls state six digits, so that a known compound compared with itself lies within this of zero."""
 KEPT = 256
 """Chemical systems whose phase diagram is kept."""
 STAND_IN = 1000.0

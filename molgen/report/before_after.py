@@ -93,10 +93,11 @@ def _card(pick: Pick, drawings: Mapping[str, str]) -> Html:
 def _facts(pick: Pick) -> list[str]:
     row = pick.row
     groups = " to ".join("unknown" if row[group] is None else str(row[group]) for group in GROUPS)
-    volume = "" if row[CHANGE] is None else f", volume change {number(float(row[CHANGE]), 3)} %"
-    above = "no known energy" if row[ABOVE] is None else f"{number(float(row[ABOVE]), 3)} eV/atom"
+    rmsd, volume, above = (
+        value if isinstance(value := row[key], int | float) else None for key in (RMSD, CHANGE, ABOVE)
+    )
     return [
-        f"RMSD {number(float(row[RMSD] or 0), 3)} angstrom{volume}",
+        f"RMSD {number(rmsd, 3)} angstrom, volume change {number(volume, 3)} %",
         f"space group {groups}",
-        f"{above} above the hull",
+        f"{'no known energy' if above is None else f'{number(above, 3)} eV/atom'} above the hull",
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from math import ceil, isfinite
 
-from molgen.scoring.protocols.sun import METASTABLE, ROUNDING
+from molgen.chemistry.hull import METASTABLE, ROUNDING
 
 PER_UNIT = 100
 """Finest bins in an eV/atom."""

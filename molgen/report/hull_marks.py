@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from molgen.chemistry.hull import Entry
+from molgen.chemistry.hull import METASTABLE, ROUNDING, Entry
 from molgen.elements import SYMBOLS
 from molgen.report.charts import number
 from molgen.report.chemical_system import Sample, System
 from molgen.report.formulas import subscripted
 from molgen.report.html import Html, el
 from molgen.report.labels import place_labels
-from molgen.scoring.protocols.sun import METASTABLE, ROUNDING
 
 Point = tuple[float, float]
 LEVELS = {

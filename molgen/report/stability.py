@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from molgen.chemistry.hull import METASTABLE
 from molgen.report.charts import step_plot
 from molgen.report.funnel import funnel
 from molgen.report.html import Html, el
 from molgen.report.sections import section
 from molgen.report.stability_rows import StabilityRows
-from molgen.scoring.protocols.sun import METASTABLE
 
 FUNNELS = {
     "stable": ("0 eV/atom or less", "stable", "stable_unique", "sun"),

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import isfinite
 
+from molgen.elements import NUMBERS
 from molgen.report.chemical_system import SIZES, System
 from molgen.report.energy_bins import EnergyBins
 from molgen.report.formulas import atoms_of
@@ -35,7 +36,7 @@ class StabilityRows:
         if isinstance(above, int | float):
             self.energies.add(float(above))
             system = tuple(sorted(atoms_of(str(pick.row["formula"]))))
-            if len(system) in SIZES:
+            if len(system) in SIZES and NUMBERS.keys() >= set(system):
                 self.systems[system] += 1
         if pick.row[CONVERGED] and isinstance(rmsd, int | float) and isfinite(rmsd):
             self._moved.add((-rmsd, pick.index), pick)

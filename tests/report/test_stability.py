@@ -1,5 +1,6 @@
 """The parts of a page on stability: numbers are those of rows and summary made by hand."""
 
+import csv
 import json
 import re
 
@@ -12,9 +13,9 @@ from molgen.report.page import write_report
 from molgen.report.stability_options import StabilityOptions
 from molgen.scoring.hull_file import read_hull
 from tests.report.parsed import Page
-from tests.report.scored import write_scored
+from tests.report.scored import write_rows, write_scored
 from tests.report.stable import HULL, generated, relaxed, write_stable
-from tests.report.test_page import assert_closed
+from tests.report.test_page import ATTACK, assert_closed
 
 
 @pytest.fixture(autouse=True)
@@ -173,3 +174,24 @@ def test_before_needs_one_relaxed_file(tmp_path):
     (tmp_path / "rows.csv.json").write_text(json.dumps(summary))
     with pytest.raises(ConfigError, match="one file of relaxed crystals, and these rows are of 2"):
         write_report(rows, tmp_path / "r.html", stability=StabilityOptions(before="a.extxyz"))
+
+
+def test_hostile_text_stays_text(tmp_path):
+    rows = write_stable(tmp_path)
+    with rows.open(newline="", encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    for row in table:
+        row |= {"name": ATTACK, "sun.reason": ATTACK}
+    table[2]["formula"] += f"Xx{ATTACK}"  # an element that is none
+    with (tmp_path / "hull.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("id", "formula", "energy"), (ATTACK, "LiO", -10), ("a", "Li", -1), ("b", "O", -1)])
+    summary = json.loads((tmp_path / "rows.csv.json").read_text())
+    version = f"{ATTACK} {read_hull(str(tmp_path / 'hull.csv')).fingerprint[:12]}"
+    summary["protocols"]["sun"]["version"] = version
+    write_rows(rows, summary, table)
+    asked = StabilityOptions(str(tmp_path / "hull.csv"), "", str(tmp_path / "samples.extxyz"))
+    write_report(rows, tmp_path / "r.html", stability=asked)
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert_closed(page)
+    assert page.visible.count(ATTACK) > 10
+    assert labels(page, "Convex hull") == ["Convex hull of Li-O: 3 known phases, 3 samples"]
