@@ -111,6 +111,8 @@ def _remarks(system: System, phases: StablePhases, counted: Counter[bool]) -> li
         f"Samples of a known energy made of these elements: {samples:,}; of all {len(system)} of them: {of_all:,}. "
         "Lines join known phases that coexist."
     ]
+    if len(system) == 3:
+        remarks.append("Of samples of one composition the lowest is on top.")
     if samples > MOST_SAMPLES:
         remarks.append(f"The first {MOST_SAMPLES:,} are drawn.")
     pure = {phase.composition[0][0] for phase in phases.entries if len(phase.composition) == 1}

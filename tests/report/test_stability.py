@@ -82,6 +82,7 @@ def test_the_system_of_most_samples_is_drawn(tmp_path):
 def test_the_system_asked_for_is_drawn(tmp_path):
     page = made(tmp_path, hull="hull.csv", system="Li-Fe-O")
     assert labels(page, "Convex hull") == ["Convex hull of Li-Fe-O: 5 known phases, 6 samples"]
+    assert "the lowest is on top" in page.visible
     assert "of all 3 of them: 1." in page.visible
     page = made(tmp_path, hull="hull.csv", system="Li-Fe")
     assert "made of these elements: 1; of all 2 of them: 0." in page.visible
