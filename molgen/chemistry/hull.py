@@ -17,6 +17,10 @@ from molgen.chemistry.composition import Composition
 from molgen.elements import SYMBOLS
 from molgen.errors import InputError
 
+METASTABLE = 0.1
+"""eV/atom above the hull up to which MatterGen and LeMat-GenBench count."""
+ROUNDING = 1e-6
+"""eV/atom: files of hulls state six digits, so that a known compound compared with itself lies within this of zero."""
 KEPT = 256
 """Chemical systems whose phase diagram is kept."""
 STAND_IN = 1000.0
@@ -38,6 +42,25 @@ class Entry:
     name: str
     composition: Composition
     energy: float
+
+    @property
+    def formula(self) -> str:
+        """Reduced, the less electronegative elements first, diatomic gases as such: ``Li2O``, ``O2``."""
+        return str(_pymatgen(self.composition).reduced_formula)
+
+
+@dataclass(frozen=True)
+class StablePhases:
+    """The convex hull of a chemical system.
+
+    Attributes:
+        entries: The phases on it.
+        tie_lines: Places in ``entries`` of every two phases that coexist, that is the edges of the hull's facets,
+            each once, the smaller first.
+    """
+
+    entries: tuple[Entry, ...]
+    tie_lines: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
@@ -86,11 +109,8 @@ class Hull:
         Raises:
             InputError: ``"no reference: detail"``: the entries say nothing about such a composition.
         """
-        system = _system(composition)
-        if unknown := sorted(system - self.elements):
-            raise InputError(f"no reference: no compound of {_named(unknown)} is in it")
         target = _pymatgen(composition)
-        phases = self._diagram(system).get_decomposition(target)
+        phases = self._diagram(_system(composition)).get_decomposition(target)
         shares = {phase: float(share) for phase, share in phases.items() if share > SMALLEST_FRACTION}
         if lacking := [phase.name for phase in shares if phase.attribute is None]:
             raise InputError(f"no reference: nothing in it is as rich in {', '.join(sorted(lacking))}")
@@ -98,9 +118,31 @@ class Hull:
         named = sorted(((phase.attribute.name, share) for phase, share in shares.items()), key=lambda p: -p[1])
         return AboveHull(energy - hull, tuple(named))
 
+    def stable(self, elements: Iterable[int]) -> StablePhases:
+        """What is on the hull of the entries of these elements, and of some of them.
+
+        Args:
+            elements: Atomic numbers. Where the pure element is missing, the hull ends at compounds.
+
+        Raises:
+            InputError: ``"no reference: detail"``: an element is in no entry.
+        """
+        diagram = self._diagram(frozenset(elements))
+        phases: dict[int, Entry] = {}
+        for place in sorted({int(corner) for facet in diagram.facets for corner in facet}):
+            if (entry := diagram.qhull_entries[place].attribute) is not None:
+                phases[place] = entry
+        corners = [sorted(int(corner) for corner in facet if int(corner) in phases) for facet in diagram.facets]
+        edges = sorted({edge for facet in corners for edge in combinations(facet, 2)})
+        order = {place: k for k, place in enumerate(phases)}
+        return StablePhases(tuple(phases.values()), tuple((order[i], order[j]) for i, j in edges))
+
     def _diagram(self, system: frozenset[int]) -> Any:
+        """InputError where an element is in no entry."""
         from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 
+        if unknown := sorted(system - self.elements):
+            raise InputError(f"no reference: no compound of {_named(unknown)} is in it")
         if system in self._diagrams:
             self._diagrams.move_to_end(system)
             return self._diagrams[system]

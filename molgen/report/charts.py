@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import ceil, floor, log10
+from types import MappingProxyType
 
 from molgen.report.html import Html, el
 
@@ -56,7 +57,14 @@ def interval_bar(value: float | None, low: float | None, high: float | None, lab
     )
 
 
-def step_plot(edges: Sequence[float], sample: Sequence[float], reference: Sequence[float], *, label: str) -> Html:
+def step_plot(
+    edges: Sequence[float],
+    sample: Sequence[float],
+    reference: Sequence[float],
+    *,
+    label: str,
+    marks: Mapping[float, str] = MappingProxyType({}),
+) -> Html:
     """Two histograms over the same bins, as densities: the reference as an area, the sample as a line.
 
     Args:
@@ -64,6 +72,7 @@ def step_plot(edges: Sequence[float], sample: Sequence[float], reference: Sequen
         sample: Share of the sample in each bin, shape ``(k,)``.
         reference: The same of the reference; empty leaves it out.
         label: What is drawn, in words.
+        marks: Values within the edges to draw a vertical line at, and what each means.
     """
     widths = [right - left or 1.0 for left, right in pairwise(edges)]
     sample, reference = ([v / w for v, w in zip(side, widths, strict=False)] for side in (sample, reference))
@@ -71,7 +80,8 @@ def step_plot(edges: Sequence[float], sample: Sequence[float], reference: Sequen
     area = el("path", d=_steps(edges, reference, top, closed=True), class_="reference") if reference else None
     kind = "sample" if reference else "bars"
     line = el("path", d=_steps(edges, sample, top, closed=not reference), class_=kind)
-    return _frame([area, line, _axis(edges[0], edges[-1])], label)
+    at = [_mark(_x(value, edges[0], edges[-1]), meaning) for value, meaning in marks.items()]
+    return _frame([area, line, at, _axis(edges[0], edges[-1])], label)
 
 
 def category_plot(names: Sequence[str], sample: Sequence[float], reference: Sequence[float], *, label: str) -> Html:
@@ -170,6 +180,11 @@ def _steps(edges: Sequence[float], heights: Sequence[float], top: float, *, clos
     for right, height in zip(edges[1:], heights, strict=True):
         path.append(f"V{round(base - inner * height / top, 2)}H{_x(right, edges[0], edges[-1])}")
     return "".join([*path, f"V{base}", "Z" if closed else ""])
+
+
+def _mark(x: float, meaning: str) -> Html:
+    base = PLOT[1] - MARGIN["bottom"]
+    return el("line", el("title", meaning), x1=x, x2=x, y1=MARGIN["top"], y2=base, class_="limit")
 
 
 def _axis(low: float, high: float) -> list[Html]:

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import inf, isfinite
 from typing import Any
 
 from molgen.report.histogram import Histogram
+from molgen.report.picks import Pick, Smallest
 from molgen.report.rows import kinds_of
+from molgen.report.stability_rows import ABOVE, StabilityRows
 from molgen.scoring.protocol import Row
 
 NOT_CHECKS = (
     *("unique", "novel", "radical", "zwitterion"),
     *("p1", "tight_p1", "symmetric", "same_at_both", "covered", "target_valid"),
+    *("both_groups", "same_space_group"),
 )
 """Truth values about a molecule that are no judgement of its structure."""
 ENERGY = "energy_gain"
 EXAMPLES = 3
 EXAMPLE_LENGTH = 300
-
-
-@dataclass(frozen=True)
-class Pick:
-    """A molecule for the gallery.
-
-    Attributes:
-        row: Its row.
-        record: Its place in its source, from 0.
-        passed: Checks that are true.
-        failed: Checks that are false.
-        open: Checks that are not applicable.
-        energy: In the unit of the energy column; None without one.
-    """
-
-    row: Row
-    record: int
-    passed: int
-    failed: int
-    open: int
-    energy: float | None
-
-    @property
-    def index(self) -> int:
-        """Place in the whole input."""
-        return int(self.row["index"] or 0)
 
 
 @dataclass
@@ -59,7 +35,8 @@ class Collected:
         best: Most checks passed first.
         worst: Fewest checks passed first.
         examples: Protocol -> kind of failure -> first records with it, as (index, source, reason).
-        histograms: Column -> histogram of each column of floats that has values.
+        histograms: Column -> histogram of each column of floats that has values, but for the energy above the hull.
+        stability: What the section on stability shows of the rows; None if they were not scored with it.
     """
 
     checks: list[str]
@@ -69,24 +46,7 @@ class Collected:
     worst: list[Pick] = field(default_factory=list)
     examples: dict[str, dict[str, list[tuple[int, str, str]]]] = field(default_factory=dict)
     histograms: dict[str, Histogram] = field(default_factory=dict)
-
-
-class _Smallest:
-    """The ``size`` items with the smallest keys; keys are tuples of numbers, all different."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._heap: list[tuple[tuple[float, ...], Pick]] = []
-
-    def add(self, key: tuple[float, ...], pick: Pick) -> None:
-        entry = (tuple(-part for part in key), pick)
-        if len(self._heap) < self.size:
-            heapq.heappush(self._heap, entry)
-        elif self._heap and entry[0] > self._heap[0][0]:
-            heapq.heapreplace(self._heap, entry)
-
-    def sorted(self) -> list[Pick]:
-        return [pick for _, pick in sorted(self._heap, key=lambda entry: entry[0], reverse=True)]
+    stability: StabilityRows | None = None
 
 
 def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Collected:
@@ -105,9 +65,10 @@ def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Colle
     if energies:
         quantity = summary["protocols"][energies[0].rpartition(".")[0]]["metrics"].get(ENERGY) or {}
         found.energy_unit = quantity.get("unit", "")
-    found.histograms = {c: Histogram() for c, kind in kinds.items() if kind == "float"}
+    found.histograms = {c: Histogram() for c, kind in kinds.items() if kind == "float" and c != ABOVE}
+    found.stability = StabilityRows() if ABOVE in kinds else None
     found.examples = {name: {kind: [] for kind in part["failures"]} for name, part in summary["protocols"].items()}
-    best, worst = _Smallest((gallery + 1) // 2), _Smallest((gallery + 1) // 2)
+    best, worst = Smallest((gallery + 1) // 2), Smallest((gallery + 1) // 2)
     source, record = None, -1
     for row in rows:
         record = record + 1 if row["source"] == source else 0
@@ -116,9 +77,13 @@ def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Colle
         for column, histogram in found.histograms.items():
             if (value := row[column]) is not None:
                 histogram.add(float(value))
-        if row["problem"] or any(row[column] is False for column in copies):
+        if row["problem"]:
             continue
         pick = _pick(row, record, found)
+        if found.stability is not None:
+            found.stability.add(pick)
+        if any(row[column] is False for column in copies):
+            continue
         last = inf if pick.energy is None else pick.energy
         best.add((-pick.passed, pick.failed, last, pick.index), pick)
         if pick.passed < len(checks) or pick.energy is not None:
@@ -126,6 +91,8 @@ def collect(rows: Iterable[Row], summary: dict[str, Any], gallery: int) -> Colle
     found.best, found.worst = _apart(best.sorted(), worst.sorted())
     for histogram in found.histograms.values():
         histogram.finish()
+    if found.stability is not None:
+        found.stability.energies.finish()
     found.histograms = {column: histogram for column, histogram in found.histograms.items() if histogram.count}
     return found
 

@@ -11,13 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from molgen.errors import OutputError
-from molgen.report.collect import collect
+from molgen.report.before_after import before_after
+from molgen.report.collect import Collected, collect
 from molgen.report.distances import distributions
 from molgen.report.document import load_summary
 from molgen.report.gallery import gallery
 from molgen.report.html import Html, el
+from molgen.report.hull_plot import HullRequest, hull_plot
 from molgen.report.rows import read_rows
 from molgen.report.sections import facts, failures, histograms, rates
+from molgen.report.stability import stability_section
+from molgen.report.stability_options import ROWS_ALONE, StabilityOptions
+from molgen.report.stability_rows import StabilityRows
+from molgen.report.viewer import dialog
+from molgen.report.views import View, view_data
 from molgen.scoring.protocol import Row
 
 Progress = Callable[[int, int | None], None]
@@ -34,6 +41,7 @@ def write_report(
     structures: Sequence[str] = (),
     title: str = "",
     molecules: int = GALLERY,
+    stability: StabilityOptions = ROWS_ALONE,
     progress: Progress | None = None,
 ) -> None:
     """Make a report of a scoring.
@@ -44,15 +52,21 @@ def write_report(
         structures: Files with the structures, in place of the sources that the rows name.
         title: Heading; by default the sources.
         molecules: Size of the gallery.
+        stability: For rows of protocol ``sun``.
         progress: Called now and then with (rows read, all rows).
 
     Raises:
-        InputError: Rows or summary are missing or damaged.
+        ConfigError: Options do not go with the rows.
+        InputError: Rows, summary or hull are missing or damaged.
         MissingError: The rows are parquet and pyarrow is not installed.
         OutputError: ``out`` cannot be written.
     """
     summary = load_summary(rows)
-    page = _page(rows, summary, structures, title, molecules, progress)
+    hull = stability.request(summary)
+    table = read_rows(rows, summary)
+    found = collect(table if progress is None else _counted(table, summary["n"], progress), summary, molecules)
+    sections, views = _sections(rows, summary, found, structures, stability.before, hull)
+    page = _page(title or f"Scores of {_sources(summary)}", sections, views)
     partial = out.with_name(f".partial.{out.name}")
     try:
         partial.write_text(page, encoding="utf-8", errors="replace")
@@ -62,37 +76,50 @@ def write_report(
         raise OutputError.from_os_error(error, out) from error
 
 
-def _page(
+def _sections(
     rows: Path,
     summary: dict[str, Any],
+    found: Collected,
     structures: Sequence[str],
-    title: str,
-    molecules: int,
-    progress: Progress | None,
-) -> str:
-    table = read_rows(rows, summary)
-    found = collect(table if progress is None else _counted(table, summary["n"], progress), summary, molecules)
+    before: str,
+    hull: HullRequest | None,
+) -> tuple[dict[str, Html], list[View] | None]:
+    """Names in the menu with their sections, and 3D views; None where no section could have any."""
     scored = datetime.fromtimestamp(rows.stat().st_mtime, UTC).strftime(TIME)
+    stable, compared = found.stability, None
+    if stable is not None and before:
+        compared = before_after(stable.moved, structures, before)
+    shown = gallery(summary, found, structures)
     sections: dict[str, Html | None] = {
         "What was scored": facts(summary, rows.name, scored, datetime.now(UTC).strftime(TIME)),
         "Summary": rates(summary),
+        "Stability": None if stable is None else _stability(rows, summary, stable, hull),
+        "Relaxing": compared and compared[0],
         "Distributions": distributions(summary.get("distributions")),
         "Failures": failures(summary, found),
         "Values": histograms(summary, found),
-        "Molecules": gallery(summary, found, structures),
+        "Molecules": shown and shown[0],
     }
+    with_views = [part[1] for part in (shown, compared) if part is not None]
     there = {name: part for name, part in sections.items() if part is not None}
-    heading = title or f"Scores of {_sources(summary)}"
-    links = [el("a", name, href=f"#{_anchor(part)}") for name, part in there.items()]
+    return there, [view for views in with_views for view in views] if with_views else None
+
+
+def _stability(rows: Path, summary: dict[str, Any], found: StabilityRows, hull: HullRequest | None) -> Html:
+    plot = None if hull is None else hull_plot(hull, found.usual_system, read_rows(rows, summary))
+    return stability_section(summary, found, plot)
+
+
+def _page(heading: str, sections: dict[str, Html], views: list[View] | None) -> str:
+    links = [el("a", name, href=f"#{_anchor(part)}") for name, part in sections.items()]
     body = [
         el("a", "Skip to the results", href="#scored", class_="skip"),
         el("header", el("h1", heading), el("nav", links, aria_label="Sections"), class_="top"),
-        el("main", list(there.values())),
-        _footer("Molecules" in there),
-        _dialog() if "Molecules" in there else None,
+        el("main", list(sections.values())),
+        _footer(views is not None),
+        None if views is None else [dialog(), view_data(views)],
     ]
-    scripts = [_asset(VIEWER), _asset("report.js")] if "Molecules" in there else []
-    return _document(heading, body, scripts)
+    return _document(heading, body, [] if views is None else [_asset(VIEWER), _asset("report.js")])
 
 
 def _counted(table: Iterator[Row], n: int, progress: Progress) -> Iterator[Row]:
@@ -146,27 +173,4 @@ def _footer(has_viewer: bool) -> Html:
         "footer",
         el("p", "Made by molgen report. This file needs no network; its content security policy allows none."),
         licence if has_viewer else None,
-    )
-
-
-def _dialog() -> Html:
-    """The panel for one 3D view at a time: browsers allow few of them at once."""
-    controls = (
-        el("button", "Previous", type="button", id="previous"),
-        el("button", "Next", type="button", id="next"),
-        el("label", el("input", type="checkbox", id="numbers"), " atom numbers"),
-        el("label", el("input", type="checkbox", id="spin"), " turn"),
-    )
-    return el(
-        "dialog",
-        el(
-            "header",
-            el("h2", "", id="viewer-title"),
-            el("button", "Close", type="button", id="close", aria_label="Close the 3D view"),
-        ),
-        el("div", id="viewer", role="img", aria_label="Interactive 3D view; drag to turn, scroll to zoom"),
-        el("div", controls, class_="controls"),
-        el("div", id="viewer-text"),
-        id="viewer-dialog",
-        aria_labelledby="viewer-title",
     )

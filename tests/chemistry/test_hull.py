@@ -61,6 +61,46 @@ def test_an_element_nobody_knows():
         Hull(OXIDES).above(composition("Na Mn O O"), -100.0)
 
 
+def stable(hull, *symbols):
+    """Formulas of the phases on the hull, and of every pair that a tie line joins."""
+    found = hull.stable(NUMBERS[symbol] for symbol in symbols)
+    names = [phase.formula for phase in found.entries]
+    return set(names), {frozenset((names[i], names[j])) for i, j in found.tie_lines}, len(found.tie_lines)
+
+
+def pairs(*texts):
+    return {frozenset(text.split()) for text in texts}
+
+
+def test_tie_lines_join_neighbours_on_a_binary_hull():
+    # LiO lies 0.1 above the line of Li2O and O, the higher polymorph of Li2O above Li2O.
+    assert stable(Hull(OXIDES), "Li", "O") == ({"Li", "Li2O", "O2"}, pairs("Li Li2O", "Li2O O2"), 2)
+    assert stable(Hull([*OXIDES, entry("Li O", -5.01)]), "O", "Li") == (
+        {"Li", "Li2O", "Li2O2", "O2"},
+        pairs("Li Li2O", "Li2O Li2O2", "Li2O2 O2"),
+        3,
+    )
+
+
+def test_tie_lines_divide_a_ternary_system_into_triangles():
+    # Formation energies per atom: Li2O -2.0, Fe2O3 -1.3. One line crosses the triangle: Fe-Li2O or Li-Fe2O3. Where
+    # they meet, Li2O and Fe are lower: 3 Li2O + 2 Fe from 6 Li + Fe2O3 gains 9 * 2.0 - 5 * 1.3 eV.
+    names = {"Li", "Fe", "O2", "Li2O", "Fe2O3"}
+    edges = pairs("Li Li2O", "Li2O O2", "Fe Fe2O3", "Fe2O3 O2", "Li Fe", "Fe Li2O", "Li2O Fe2O3")
+    assert stable(Hull(OXIDES), "Li", "Fe", "O") == (names, edges, 7)
+
+
+def test_where_a_pure_element_is_missing_the_hull_ends_at_compounds():
+    hull = Hull(OXIDES[1:])
+    assert stable(hull, "Li", "O") == ({"Li2O", "O2"}, pairs("Li2O O2"), 1)
+    assert stable(hull, "Li", "Fe") == ({"Fe"}, set(), 0)
+    names = {"Fe", "O2", "Li2O", "Fe2O3"}
+    edges = pairs("Li2O O2", "Fe Fe2O3", "Fe2O3 O2", "Fe Li2O", "Li2O Fe2O3")
+    assert stable(hull, "Li", "Fe", "O") == (names, edges, 5)
+    with pytest.raises(InputError, match="no reference: no compound of Na is in it"):
+        hull.stable([NUMBERS["Na"], NUMBERS["O"]])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_random_hulls_are_those_of_linear_programming(seed):
     rng = np.random.default_rng(seed)

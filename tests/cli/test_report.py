@@ -9,6 +9,8 @@ from molgen import io
 from molgen.cli.app import app
 from tests.report.parsed import Page
 from tests.report.scored import STRUCTURES, write_scored
+from tests.report.stable import HULL, write_stable
+from tests.scoring.crystals import cubic
 
 
 def run(*arguments):
@@ -57,3 +59,51 @@ def test_missing_rows_are_a_sentence_with_a_cure(tmp_path):
     assert "there is no file" in done.stderr
     assert "cure:" in done.stderr
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_real_scoring_of_stability_becomes_a_page(tmp_path):
+    energies = {"Li Li O": -5.0, "Li O": -4.95, "Li O O": -4.0, "Li": -1.0, "Na Cl": -3.0}
+    samples = [
+        cubic(4.0 + k, symbols, [[0.1 + 0.3 * i, 0.2 * i, 0] for i in range(len(symbols.split()))], f"s{k}")
+        for k, symbols in enumerate(energies)
+    ]
+    stated = [s.replace(properties={"energy_per_atom": e}) for s, e in zip(samples, energies.values(), strict=True)]
+    io.write(tmp_path / "s.extxyz", stated)
+    io.write(tmp_path / "known.extxyz", samples[:1])
+    (tmp_path / "hull.csv").write_text(HULL)
+    hull = ["--hull", tmp_path / "hull.csv"]
+    given = ["--protocol", "sun", "--reference", tmp_path / "known.extxyz", *hull, "--out", tmp_path / "rows.csv"]
+    scored = run("score", tmp_path / "s.extxyz", *given)
+    assert scored.exit_code == 0, scored.output
+    done = run("report", tmp_path / "rows.csv", "-o", tmp_path / "r.html", *hull)
+    assert done.exit_code == 0, done.output
+    said = [a.get("aria-label", "") for a in Page((tmp_path / "r.html").read_text(encoding="utf-8")).all("svg")]
+    # Li2O is stable, but known; LiO lies 0.05 above the hull, LiO2 and Li 1; there is no sodium in it.
+    metastable = "metastable 2, metastable, unique 2, metastable, unique, novel 1"
+    assert f"S.U.N. funnel, metastable: all records 5, energy known 4, {metastable}" in said
+    stable = "stable 1, stable, unique 1, stable, unique, novel 0"
+    assert f"S.U.N. funnel, stable: all records 5, energy known 4, {stable}" in said
+    assert "Convex hull of Li-O: 3 known phases, 4 samples" in said
+
+
+def test_options_of_stability_reach_the_page(tmp_path):
+    options = ["--hull", tmp_path / "hull.csv", "--system", "O-Li", "--before", tmp_path / "samples.extxyz"]
+    done = run("report", write_stable(tmp_path), "-o", tmp_path / "r.html", *options)
+    assert done.exit_code == 0, done.output
+    page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
+    assert "Convex hull of O-Li" in page.visible
+    assert "Record 3 Fe2O3" in page.visible
+    for name in ("hull.csv", "samples.extxyz"):
+        before = (tmp_path / name).read_bytes()
+        done = run("report", tmp_path / "rows.csv", "-o", tmp_path / name, "--overwrite", *options)
+        assert done.exit_code == 3
+        assert (tmp_path / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(("system", "said"), [("Li-Na", "no compound of Na"), ("Li-Fe-O-N", "has 4 elements")])
+def test_a_system_that_cannot_be_drawn_is_a_sentence_with_a_cure(tmp_path, system, said):
+    rows = write_stable(tmp_path)
+    done = run("report", rows, "-o", tmp_path / "r.html", "--hull", tmp_path / "hull.csv", "--system", system)
+    assert done.exit_code == 3
+    assert said in " ".join(done.stderr.split())
+    assert "cure:" in done.stderr

@@ -7,8 +7,10 @@ from urllib.parse import unquote, urlparse
 import pytest
 
 from molgen.report.page import write_report
+from molgen.report.stability_options import StabilityOptions
 from tests.report import chromium
 from tests.report.scored import write_scored
+from tests.report.stable import write_stable
 
 pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium here")
 
@@ -17,6 +19,14 @@ pytestmark = pytest.mark.skipif(chromium.PROGRAM is None, reason="no Chromium he
 def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     write_report(write_scored(folder), folder / "r.html")
+    return (folder / "r.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def relaxed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("relaxed")
+    asked = StabilityOptions(str(folder / "hull.csv"), "Li-Fe-O", str(folder / "samples.extxyz"))
+    write_report(write_stable(folder), folder / "r.html", stability=asked)
     return (folder / "r.html").as_uri()
 
 
@@ -98,3 +108,21 @@ def test_views_follow_one_another_in_one_canvas(report, tmp_path):
     # Benzene comes first, then methane, and before the first the last; closing clears the address.
     first, second, last = "Record 1 C6H6|#molecule=1", "Record 0 CH4|#molecule=0", "Record 2 CH3"
     assert title == f"{first}|{second}|{last}||false|1"
+
+
+def test_a_crystal_is_shown_beside_what_it_was(relaxed, tmp_path):
+    seen = chromium.visit(f"{relaxed}#molecule=3", tmp_path)
+    assert seen.console == []
+    assert seen.requests == []
+    assert seen.dom.count("<canvas") == 2
+    assert "<figcaption>as generated</figcaption>" in seen.dom
+    assert "<figcaption>relaxed</figcaption>" in seen.dom
+    assert "Convex hull of Li-Fe-O" in seen.dom
+
+
+def test_a_crystal_that_was_not_relaxed_is_shown_alone(relaxed, tmp_path):
+    seen = chromium.visit(f"{relaxed}#molecule=2", tmp_path)  # it is in the gallery only
+    assert seen.console == []
+    assert seen.dom.count("<canvas") == 1
+    assert '<figure hidden=""><figcaption hidden="">as generated' in seen.dom
+    assert '<figcaption hidden="">relaxed' in seen.dom

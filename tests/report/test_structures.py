@@ -3,7 +3,7 @@
 import numpy as np
 
 from molgen import io
-from molgen.report.collect import Pick
+from molgen.report.picks import Pick
 from molgen.report.structures import find_structures
 from molgen.scoring.records import Record
 from tests.scoring.molecules import AMMONIA, METHANE, beside, ring
@@ -41,10 +41,10 @@ def test_a_changed_source_is_noticed(tmp_path):
     a, _ = files(tmp_path)
     found, remarks = find_structures([pick(0, a, 0, "CH4", 5), pick(1, a, 1, "CHN2", 4)])
     assert list(found) == [0]
-    assert "record 1 is not the molecule that was scored" in remarks[0]
+    assert "record 1 is not the structure that was scored" in remarks[0]
     found, remarks = find_structures([pick(0, a, 0, "CH4", 6), pick(9, a, 9, "CH4", 5)])
     assert found == {}
-    assert "ends before 1 of the molecules" in remarks[1]
+    assert "ends before 1 of the structures" in remarks[1]
 
 
 def test_a_missing_source_is_noticed(tmp_path):

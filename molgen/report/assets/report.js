@@ -1,10 +1,12 @@
-// The dialog with one 3D view. #molecule=INDEX opens it, so that a link can point to a molecule.
+// The dialog with one 3D view, or two side by side. #molecule=INDEX opens it, so that a link can point to a molecule.
 "use strict";
 (() => {
   const molecules = JSON.parse(document.getElementById("molecules-data").textContent);
   const element = (id) => document.getElementById(id);
   const dialog = element("viewer-dialog");
-  let viewer = null; // made at the first view: a page may have few WebGL contexts
+  const panes = ["viewer-before", "viewer"]; // the first is for what a crystal was before it was relaxed
+  const viewers = {}; // by pane, each made at its first view: a page may have few WebGL contexts
+  let drawn = []; // viewers that are seen, each with the structure in it
   let place = -1;
 
   // 3Dmol's atoms: every bond is listed at both of its ends. Code 4 is aromatic, drawn as 1.5.
@@ -22,7 +24,7 @@
     return list;
   }
 
-  function label(molecule) {
+  function label(viewer, molecule) {
     viewer.removeAllLabels();
     if (!element("numbers").checked) return;
     molecule.elements.forEach((symbol, i) => {
@@ -42,7 +44,7 @@
   }
 
   // The twelve edges of a crystal's cell; a molecule has none.
-  function edges(cell) {
+  function edges(viewer, cell) {
     if (!cell.length) return;
     const corner = (bits) => ["x", "y", "z"].reduce((point, axis, k) => {
       point[axis] = cell.reduce((sum, row, i) => sum + (bits >> i & 1) * row[k], 0);
@@ -57,26 +59,47 @@
     }
   }
 
-  function draw(molecule) {
-    if (viewer === null) {
-      viewer = window.$3Dmol.createViewer(element("viewer"), { id: "viewer-canvas", backgroundAlpha: 0, antialias: true });
+  function viewerIn(pane) {
+    if (!viewers[pane]) {
+      viewers[pane] = window.$3Dmol.createViewer(element(pane), { id: `${pane}-canvas`, backgroundAlpha: 0, antialias: true });
+      const others = panes.filter((other) => other !== pane && viewers[other]);
+      for (const other of viewers[pane] ? others : []) { // both turn when one is turned
+        viewers[pane].linkViewer(viewers[other]);
+        viewers[other].linkViewer(viewers[pane]);
+      }
     }
     // Without WebGL the library stays silent and the canvas empty.
-    if (!viewer || viewer.getRenderer().isLost()) throw new Error("no WebGL");
+    if (!viewers[pane] || viewers[pane].getRenderer().isLost()) throw new Error("no WebGL");
+    return viewers[pane];
+  }
+
+  function fill(viewer, molecule) {
     viewer.removeAllModels();
     viewer.removeAllShapes();
     viewer.addModel().addAtoms(atoms(molecule));
     viewer.setStyle({}, { stick: { radius: 0.12 }, sphere: { scale: 0.26 } });
-    edges(molecule.cell);
-    label(molecule);
+    edges(viewer, molecule.cell);
+    label(viewer, molecule);
     viewer.resize();
     viewer.zoomTo();
     viewer.render();
+  }
+
+  function draw(molecule) {
+    const shown = { "viewer-before": molecule.before, viewer: molecule };
+    for (const pane of panes) {
+      const figure = element(pane).parentElement;
+      figure.hidden = !shown[pane];
+      figure.querySelector("figcaption").hidden = !molecule.before;
+    }
+    drawn = panes.filter((pane) => shown[pane]).map((pane) => [viewerIn(pane), shown[pane]]);
+    for (const [viewer, structure] of drawn) fill(viewer, structure);
     spin();
   }
 
+  // One of two linked views turns the other.
   function spin() {
-    if (viewer) viewer.spin(element("spin").checked ? "y" : false);
+    if (viewers.viewer) viewers.viewer.spin(element("spin").checked ? "y" : false);
   }
 
   function show(at) {
@@ -95,12 +118,12 @@
   function absent(index) {
     element("viewer-title").textContent = `Record ${index}`;
     element("viewer-text").textContent = "This record is not among the molecules of this report.";
-    if (viewer) viewer.clear();
+    for (const viewer of Object.values(viewers)) viewer.clear();
     if (!dialog.open) dialog.showModal();
   }
 
   function leave() {
-    if (viewer) viewer.spin(false);
+    if (viewers.viewer) viewers.viewer.spin(false);
     if (location.hash.startsWith("#molecule=")) history.replaceState(null, "", location.pathname + location.search);
   }
 
@@ -130,9 +153,10 @@
   });
   element("spin").addEventListener("change", spin);
   element("numbers").addEventListener("change", () => {
-    if (!viewer) return;
-    label(molecules[place]);
-    viewer.render();
+    for (const [viewer, structure] of drawn) {
+      label(viewer, structure);
+      viewer.render();
+    }
   });
   dialog.addEventListener("keydown", (event) => {
     if (event.key === "ArrowLeft") go(-1);

@@ -9,6 +9,7 @@ from molgen.chemistry.ase_potentials import AsePotential
 from molgen.chemistry.composition import reduced_composition
 from molgen.chemistry.crystal_matching import SAME
 from molgen.chemistry.crystal_relaxation import static_energies
+from molgen.chemistry.hull import METASTABLE, ROUNDING
 from molgen.chemistry.periodic_distances import CellDistances
 from molgen.errors import ConfigError, InputError, MissingError
 from molgen.scoring.hull_building import crystal_potential
@@ -28,10 +29,6 @@ from molgen.scoring.relaxed_properties import (
 from molgen.scoring.subject import Subject
 from molgen.structure import Structure
 
-METASTABLE = 0.1
-"""eV/atom above the hull up to which MatterGen and LeMat-GenBench count."""
-ROUNDING = 1e-6
-"""eV/atom: files of hulls state six digits, so that a known compound compared with itself lies within this of zero."""
 PHASES_NAMED = 8
 STATED = ("energy_per_atom", "energy")
 """Properties of crystals with energies of their own, eV per atom or per cell, for hulls that name no potential."""
