@@ -18,6 +18,7 @@ from pathlib import Path
 import crystal_tables
 import gene_tables
 import molecule_tables
+import stability_tables
 from table_parts import ROOT
 
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "results.md")
@@ -33,7 +34,8 @@ def main() -> int:
     given = arguments.parse_args()
     if given.run is not None:
         molecule_tables.collect(given.run, given.run[-1] / given.results)
-    stale = fill(molecule_tables.tables() | crystal_tables.tables() | gene_tables.tables(), write=not given.check)
+    kinds = (molecule_tables, crystal_tables, gene_tables, stability_tables)
+    stale = fill({name: lines for kind in kinds for name, lines in kind.tables().items()}, write=not given.check)
     print("changed:" if stale else "up to date", *stale)
     if not given.check:
         molecule_tables.draw()

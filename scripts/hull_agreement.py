@@ -15,10 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from molecule_tables import save
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
-from table_parts import ROOT, write_csv
+from table_parts import ROOT, save, write_csv
 
 from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.datasets.find import open_dataset

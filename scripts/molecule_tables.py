@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from table_parts import ROOT, checkpoints, markdown, read_csv, scores, size, write_csv
+from table_parts import ROOT, checkpoints, markdown, read_csv, save, scores, size, write_csv
 
 from molgen.card import METRICS, cell, sampler, score_tables, title
 from molgen.checkpoint import Checkpoint
@@ -211,12 +211,3 @@ def labels(rows: list[dict[str, str]]) -> dict[tuple[int, float], tuple[str, str
         before, side = place, {"left": "right", "right": "left"}[own] if is_tie else own
         sides[place] = (name, side)
     return sides
-
-
-def save(figure: Any, path: Path) -> None:
-    """Write an SVG with a white ground that is the same for the same data."""
-    import matplotlib.pyplot as plt
-
-    plt.rcParams["svg.hashsalt"] = "molgen"
-    figure.savefig(path, metadata={"Date": None})
-    print(f"drawn: {path.relative_to(ROOT)}")

@@ -18,7 +18,7 @@ NAMES = {
     "train_real": "control: crystals of the train part",
     "test_real": "control: crystals of the test part",
     "test_moved": "control: the same, atoms moved by 0.1 angstrom",
-    "test_uniform_coordinates": "control: the same, atoms anywhere",
+    "few_uniform_coordinates": "control: the first 50 of them, atoms anywhere in their cells",
 }
 HULLS = ("mp20_chgnet", "mp20_all_chgnet")
 SHOWN = {

@@ -46,3 +46,12 @@ def write_csv(name: str, titles: list[str], rows: list[list[Any]]) -> None:
     """Write docs/data/NAME.csv."""
     with (DATA / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows([titles, *rows])
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write an SVG with a white ground that is the same for the same data."""
+    import matplotlib.pyplot as plt
+
+    plt.rcParams["svg.hashsalt"] = "molgen"
+    figure.savefig(path, metadata={"Date": None})
+    print(f"drawn: {path.relative_to(ROOT)}")

@@ -29,6 +29,7 @@ def sample(
     num_formula_units: Annotated[str | None, typer.Option(help="Formula units in a crystal's cell, 2 or 1..4.")] = None,
     spacegroup: Annotated[str | None, typer.Option(help="Of genes: 225, Fm-3m, or several: 221,225.")] = None,
     max_atoms: Annotated[int | None, typer.Option(min=1, help="Of genes: most atoms in the primitive cell.")] = None,
+    charge_balanced: Annotated[bool, typer.Option("--charge-balanced", help="Genes of ions or alloys.")] = False,
     chemical_system: Annotated[str | None, typer.Option(help="Elements of every crystal, Li-Mn-O.")] = None,
     targets: Annotated[str | None, typer.Option(help="File or data set (mp20:test) to predict.")] = None,
     per_target: Annotated[int | None, typer.Option("-k", "--per-target", min=1, help="Structures for each.")] = None,
@@ -72,7 +73,8 @@ def sample(
     of them by their energy above the --hull (see molgen rank).
 
     A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
-    --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell).
+    --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell),
+    and --charge-balanced, with which genes that fail SMACT's test of composition validity are rejected and replaced.
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.
@@ -108,7 +110,7 @@ def sample(
     if getattr(generator.model, "makes_genes", False):
         _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
         _refuse(generator, fragment_atoms=fragment_atoms)
-        given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system)
+        given = GeneOptions(spacegroup, atoms, max_atoms, formula, num_formula_units, chemical_system, charge_balanced)
         only_genes = is_gene_file(out)
         if only_genes:
             _refuse(generator, relax=relax or None, rank=rank)
@@ -129,7 +131,8 @@ def sample(
         generator, options, n = realiser, rest, None
         formula = num_formula_units = chemical_system = atoms = None
     else:
-        _refuse(generator, spacegroup=spacegroup, max_atoms=max_atoms, realise=realise)
+        only_of_genes = {"spacegroup": spacegroup, "max_atoms": max_atoms, "charge_balanced": charge_balanced or None}
+        _refuse(generator, **only_of_genes, realise=realise)
     if refining is not None:
         if not generator.model.data.is_periodic:
             raise typer.BadParameter("--relax and --rank are for crystals; molgen relax relaxes molecules, too")

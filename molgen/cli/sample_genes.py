@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
     from molgen.sampling.sizes import Plan
+    from molgen.symmetry.gene import Gene
 
 
 REALISER = "crystalflow_mp20"
@@ -50,6 +51,15 @@ class GeneOptions:
     formula: str | None = None
     units: str | None = None
     system: str | None = None
+    charge_balanced: bool = False
+
+    def refused(self, gene: Gene) -> str:
+        """Why a gene is not what was asked for, "kind: detail"; empty where it is."""
+        from molgen.chemistry.charge_balance import is_charge_balanced
+
+        if self.charge_balanced and not is_charge_balanced(gene.numbers):
+            return f"not charge balanced: {gene.formula}"
+        return ""
 
     def request(self, generator: Generator) -> GeneRequest:
         """What is asked for.
@@ -128,13 +138,14 @@ def sample_genes(
     model = configured(generator.model, chosen)
     plan = plan_genes(model.data, request, n, seed)
     choices = {"n": n, "seed": seed, "precision": precision, "options": chosen, **request.settings}
+    choices |= {"charge_balanced": True} if given.charge_balanced else {}
     choices |= {"solver": model.default_solver, "steps": model.default_steps, "spacing": model.default_spacing}
     with _file(generator, plan, out, choices, overwrite) as file:
         if file.chunks_done:
             typer.echo(f"continuing {out}: {file.written:,} of {n:,} genes are there", err=True)
         try:
             for part in _rounds(file, model, request, plan):
-                _fill(file, model, request, part, precision)
+                _fill(file, model, request, part, precision, given.refused)
         except KeyboardInterrupt:
             typer.echo(f"{file.written:,} genes are kept in {out}; the same command continues", err=True)
             raise
@@ -161,7 +172,14 @@ def _rounds(file: SampleFile, model: Any, request: GeneRequest, first: Plan) -> 
     return rounds_of(file, first, lambda number, seed: plan_genes(model.data, request, number, seed), by_chance=True)
 
 
-def _fill(file: SampleFile, model: Any, request: GeneRequest, part: tuple[Plan, int], precision: str) -> None:
+def _fill(
+    file: SampleFile,
+    model: Any,
+    request: GeneRequest,
+    part: tuple[Plan, int],
+    precision: str,
+    refused: Callable[[Gene], str],
+) -> None:
     """Make the chunks of a round that the file lacks and write each as it comes."""
     from molgen.cli.progress import progress_bar
     from molgen.sampling.gene_runs import make_genes
@@ -172,7 +190,8 @@ def _fill(file: SampleFile, model: Any, request: GeneRequest, part: tuple[Plan, 
         began = time.perf_counter()
         for _, genes, problems in make_genes(model, plan, request, precision=precision, first=first, progress=report):
             now = time.perf_counter()
-            file.add(genes, now - began, problems)
+            found = [problem or refused(gene) for gene, problem in zip(genes, problems, strict=True)]
+            file.add(genes, now - began, found)
             began = time.perf_counter()
 
 

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from molgen import io
 from molgen.checkpoint import Checkpoint
+from molgen.chemistry.charge_balance import is_charge_balanced
 from molgen.cli.app import app
 from molgen.cli.sample_genes import genes_beside
 from molgen.config import load_recipe
@@ -108,6 +109,17 @@ def test_files_of_other_settings_and_cut_ones_are_refused(checkpoint, tmp_path):
     done = run(checkpoint, "-n", 5, "-o", out, "--seed", 1)
     assert done.exit_code == 6
     assert "was cut" in done.stderr
+
+
+def test_charge_balanced_genes_replace_the_others(checkpoint, tmp_path):
+    out = tmp_path / "genes.jsonl"
+    done = run(checkpoint, "-n", 40, "-o", out, "--charge-balanced")
+    assert done.exit_code == 0, done.stderr
+    assert "x not charge balanced (number " in done.stderr
+    genes = list(read_genes(out))
+    assert len(genes) == 40
+    assert all(is_charge_balanced(gene.numbers) for gene in genes)
+    assert sidecar(out)["settings"]["charge_balanced"] is True
 
 
 def test_usual_steps_where_genes_are_given_and_more_atoms_than_any_crystal_has(checkpoint, realiser, tmp_path):
