@@ -6,7 +6,7 @@
 # It needs data/mp20 (molgen data prepare mp20). Interrupted, the same command continues.
 set -euo pipefail
 out=${1:?folder}
-n=${2:-500}
+n=${2:-250}
 controls=${3:-200}
 workers=${WORKERS:-2}
 mkdir -p "$out"

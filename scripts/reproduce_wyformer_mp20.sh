@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes checkpoints/wyformer_mp20 and the tables on genes from MP-20: two hours of one busy core; continues when run again.
+# Makes checkpoints/wyformer_mp20 and what docs/results.md says of genes: three hours of one busy core; continues when run again.
 # Usage: scripts/reproduce_wyformer_mp20.sh [SOURCE]    SOURCE: a local copy of MP-20; without it MP-20 is downloaded.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export OMP_WAIT_POLICY=PASSIVE
-molgen=.venv/bin/molgen
+molgen=.venv/bin/molgen python=.venv/bin/python
 run=runs/wyformer_mp20 published=checkpoints/wyformer_mp20 results=runs/wyformer_mp20/results
 mkdir -p "$results"
 
@@ -13,22 +13,44 @@ if [ ! -f "$published/model.safetensors" ]; then
   resume=(); [ -f "$run/checkpoints/last.ckpt" ] && resume=(--resume)
   $molgen train wyformer_mp20 --out "$run" --precision bf16-mixed --seed 0 "${resume[@]}"
   $molgen publish "$run" "$published"
+  $python scripts/gene_tables.py "$run"
 fi
 
+# Genes: as drawn, from warmer site symmetries, from colder elements, and only those that charges can balance.
 scores=()
-for temperature in 1.0 0.8 0.7; do
-  name=genes_$temperature
-  $molgen sample "$published" -n 10000 --seed 0 --set element_temperature=$temperature -o "$results/$name.jsonl"
-  [ -s "$results/$name.score.json" ] ||
-    $molgen score "$results/$name.jsonl" --protocol genes --reference mp20 --json >"$results/$name.score.json"
-  scores+=(--scores "$results/$name.score.json")
-done
+genes() {  # name, options of molgen sample
+  $molgen sample "$published" -n 10000 --seed 0 "${@:2}" -o "$results/$1.jsonl"
+  [ -s "$results/$1.score.json" ] ||
+    $molgen score "$results/$1.jsonl" --protocol genes --reference mp20 --json >"$results/$1.score.json"
+}
+genes genes
+genes genes_site --set site_temperature=1.25
+genes genes_cold --set element_temperature=0.8
+genes genes_balanced --charge-balanced
+for name in genes genes_site genes_cold; do scores+=(--scores "$results/$name.score.json"); done
 $molgen publish "$published" "${scores[@]}"
-.venv/bin/python scripts/fill_tables.py
+$python scripts/fill_tables.py
 
-# The property head, the round trip, and crystals of 1,000 genes.
-.venv/bin/python scripts/gene_properties.py "$published" mp20:test
-.venv/bin/python scripts/gene_round_trip.py mp20 --workers 2
-head -n 1000 "$results/genes_1.0.jsonl" >"$results/genes_1000.jsonl"
-$molgen sample checkpoints/crystalflow_mp20 --genes "$results/genes_1000.jsonl" --precision bf16 -o "$results/crystals_1000.extxyz"
+# The property head, and the round trip of every gene.
+$python scripts/gene_properties.py "$published" mp20:test
+for part in train valid test; do $python scripts/gene_round_trip.py mp20:$part --workers 2; done
+
+# From genes to crystals: 400 test crystals with their own cells, with those predicted, and without; one draw instead of 32.
+realised() {  # name, genes, options
+  $molgen sample checkpoints/crystalflow_mp20 --genes "$2" --precision bf16 "${@:3}" -o "$results/$1.extxyz"
+}
+$python scripts/draw_structures.py mp20:test -n 400 -o "$results/t400.extxyz"
+for cells in true none "$published"; do
+  name=t400_$(basename "$cells")
+  $python scripts/genes_of_crystals.py "$results/t400.extxyz" "$results/$name.jsonl" --cells "$cells"
+  realised "$name" "$results/$name.jsonl"
+done
+realised t400_one_draw "$results/t400_true.jsonl" --set symmetric_draws=1
+for name in t400_true t400_none t400_wyformer_mp20 t400_one_draw; do
+  $molgen score "$results/$name.extxyz" --protocol match,strict --targets "$results/t400.extxyz"
+done
+
+# Crystals of the first 1,000 genes.
+head -n 1000 "$results/genes.jsonl" >"$results/genes_1000.jsonl"
+realised crystals_1000 "$results/genes_1000.jsonl"
 $molgen score "$results/crystals_1000.extxyz" --protocol cdvae-2021,strict,symmetry --reference mp20

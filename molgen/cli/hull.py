@@ -37,7 +37,7 @@ def hull(
 
     Exit code 5: some crystals have no energy; the file says why.
 
-    Example: molgen data hull --from mp20 --calculator chgnet -o mp20_chgnet.csv.gz --workers 2
+    Example: molgen data hull --from mp20 --from mine.extxyz -o mine.csv.gz --workers 2
     """
     from molgen.chemistry.potentials import Settings
     from molgen.cli.relax import USUAL_TOLERANCE

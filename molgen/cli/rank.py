@@ -24,7 +24,7 @@ def rank(
         "energy"
     ),
     hull: Annotated[
-        str | None, typer.Option(help="Reference energies: a file that molgen data hull made, or mp20_chgnet.")
+        str | None, typer.Option(help="Reference energies: a file that molgen data hull made, or mp20_all_chgnet.")
     ] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.")] = False,
@@ -36,7 +36,7 @@ def rank(
 
     Exit code 5: some crystals have no energy.
 
-    Example: molgen rank relaxed.extxyz -o polymorphs/ --hull mp20_chgnet
+    Example: molgen rank relaxed.extxyz -o polymorphs/ --hull mp20_all_chgnet
     """
     from molgen.chemistry.crystal_export import check_tolerance
 

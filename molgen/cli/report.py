@@ -40,7 +40,7 @@ def report(
 
     The file carries all it needs and works offline. REPORT.html#molecule=3 opens the 3D view of record 3.
 
-    Examples: molgen report rows.csv -o report.html  |  molgen report rows.csv -o report.html --hull mp20_chgnet.csv.gz
+    Examples: molgen report rows.csv -o report.html  |  molgen report rows.csv -o report.html --hull mp20_all_chgnet
     --system Li-O --before samples.extxyz
     """
     from molgen.errors import ConfigError, OutputError

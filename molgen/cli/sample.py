@@ -44,7 +44,7 @@ def sample(
     relax: Annotated[bool, typer.Option("--relax", help="Relax crystals, atoms and cell.")] = False,
     rank: Annotated[str | None, typer.Option(help="Relax, leave out repetitions, sort by energy or hull.")] = None,
     calculator: Annotated[str, typer.Option(help="Of --relax: chgnet, or ASE's module:factory.")] = "chgnet",
-    hull: Annotated[str | None, typer.Option(help="Reference energies for --rank; mp20_chgnet.")] = None,
+    hull: Annotated[str | None, typer.Option(help="Reference energies for --rank; mp20_all_chgnet ships.")] = None,
     workers: Annotated[int, typer.Option(min=-1, help="Processes that relax; -1 for one per core.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",

@@ -84,7 +84,7 @@ def read_hull(path: str) -> HullReference:
     """Read a file of reference energies; kept, so that every protocol of a process shares it.
 
     Args:
-        path: The file, or the name of one that ships, such as ``mp20_chgnet``.
+        path: The file, or the name of one that ships, such as ``mp20_all_chgnet``.
 
     Raises:
         MissingError: There is no such file.
@@ -95,7 +95,7 @@ def read_hull(path: str) -> HullReference:
     if not file.name.endswith(ENDINGS):
         raise ConfigError(
             f"{path} is no file of reference energies",
-            hint=f"mp20_chgnet, which ships, or a file with one of {', '.join(ENDINGS)}: {CURE}",
+            hint=f"mp20_all_chgnet, which ships, or a file with one of {', '.join(ENDINGS)}: {CURE}",
         )
     check_readable(file)
     data = file.read_bytes()

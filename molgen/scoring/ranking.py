@@ -53,7 +53,7 @@ def ranked(crystals: Iterable[Structure], order: str = "energy", reference: Hull
     if order not in ORDERS:
         raise ConfigError(f"unknown order {order!r}", hint=f"one of {', '.join(ORDERS)}")
     if order == "hull" and reference is None:
-        raise ConfigError("to rank by energy above the hull takes a hull", hint="--hull FILE, or --hull mp20_chgnet")
+        raise ConfigError("to rank by energy above the hull takes a hull", hint="--hull mp20_all_chgnet, which ships")
     made, of_composition = Ranking(), dict[Composition, list[Structure]]()
     kinds = set() if reference is None or not reference.calculator else {reference.energies}
     for crystal in crystals:

@@ -55,7 +55,7 @@ def test_polymorphs_and_what_has_no_energy(relaxed, tmp_path):
         (("--by", "mass"), 3, "unknown order"),
         (("--by", "hull"), 3, "takes a hull"),
         (("--hull", "nowhere.csv"), 4, "nowhere.csv"),
-        (("--hull", "nowhere"), 3, "mp20_chgnet, which ships"),
+        (("--hull", "nowhere"), 3, "mp20_all_chgnet, which ships"),
         (("--symmetrise", "3"), 3, "tolerance"),
     ],
 )

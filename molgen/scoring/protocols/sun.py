@@ -96,7 +96,7 @@ class Sun(Novelty):
         if not given.hull:
             raise ConfigError(
                 "protocol sun needs reference energies",
-                hint="--hull FILE; molgen data hull --from mp20 -o FILE makes one",
+                hint="--hull mp20_all_chgnet, which ships, or a file that molgen data hull makes",
             )
         return cls(given.reference, given.hull)
 
