@@ -49,8 +49,8 @@ def score(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Reference energies for protocol sun (stable, unique, novel): what molgen data hull makes, or CSV or "
-            "JSON with formula and energy_per_atom.",
+            help="Reference energies for protocol sun (stable, unique, novel): mp20_all_chgnet, which ships, what "
+            "molgen data hull makes, or CSV or JSON with formula and energy_per_atom.",
         ),
     ] = None,
     distributions: Annotated[
