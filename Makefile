@@ -38,7 +38,7 @@ genes: env
 
 # Structures of a composition, relaxed by CHGNet, each once, the most stable first; the hull that they are compared with ships.
 polymorphs: env
-	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula TiO2 --num-formula-units 1..2 -n 8 --steps 20 --rank hull --hull mp20_all_chgnet --symmetrise 0.1 --workers 2 -o out/TiO2/ --overwrite
+	$(BIN)/molgen sample checkpoints/crystalflow_mp20 --formula TiO2 --num-formula-units 1..2 -n 8 --steps 20 --rank hull --hull mp20_all_chgnet --symmetrise 0.1 --workers 2 -o out/TiO2/ --overwrite || [ $$? -eq 5 ]
 	$(BIN)/molgen score out/TiO2.relaxed.extxyz --protocol sun --hull mp20_all_chgnet --out out/TiO2_rows.csv --overwrite
 	$(BIN)/molgen report out/TiO2_rows.csv -o out/TiO2_report.html --hull mp20_all_chgnet --before out/TiO2.sampled.extxyz --overwrite
 

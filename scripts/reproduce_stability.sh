@@ -5,22 +5,25 @@
 #
 # It needs data/mp20 (molgen data prepare mp20). Interrupted, the same command continues.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+export OMP_WAIT_POLICY=PASSIVE OMP_NUM_THREADS=1
+PATH=$PWD/.venv/bin:$PATH
 out=${1:?folder}
 n=${2:-250}
 controls=${3:-200}
 workers=${WORKERS:-2}
 mkdir -p "$out"
 
-molgen sample checkpoints/crystalflow_mp20 -n "$n" -o "$out/crystalflow.extxyz"
-molgen sample checkpoints/wyformer_mp20 -n "$n" --set site_temperature=1.25 --steps 10 -o "$out/wyformer.extxyz"
+# Exit code 5 says that some crystals are missing or did not converge: they count as what they are.
+finished() { "$@" || [ $? -eq 5 ]; }
+finished molgen sample checkpoints/crystalflow_mp20 -n "$n" -o "$out/crystalflow.extxyz"
+finished molgen sample checkpoints/wyformer_mp20 -n "$n" --set site_temperature=1.25 -o "$out/wyformer.extxyz"
 for part in train test; do
-    [ -e "$out/$part" ] || python scripts/crystal_controls.py "mp20:$part" "$out/$part" --most "$controls"
+    [ -e "$out/$part/moved.extxyz" ] || python scripts/crystal_controls.py "mp20:$part" "$out/$part" --most "$controls"
 done
 # Few of these: far from any minimum, a relaxation takes ten times as long.
-[ -e "$out/few" ] || python scripts/crystal_controls.py mp20:test "$out/few" --most $((controls / 4))
+[ -e "$out/few/moved.extxyz" ] || python scripts/crystal_controls.py mp20:test "$out/few" --most $((controls / 4))
 
-# Exit code 5 says that some crystals did not converge: they count as what they are.
-finished() { "$@" || [ $? -eq 5 ]; }
 for name in train/real test/real test/moved few/uniform_coordinates crystalflow wyformer; do
     flat=${name//\//_}
     [ -e "$out/$flat.relaxed.extxyz" ] ||

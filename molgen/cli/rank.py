@@ -1,4 +1,4 @@
-"""`molgen rank`, and what `molgen sample --relax --rank` does after sampling."""
+"""`molgen rank`: relaxed crystals in the order of their energies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from molgen.errors import PartialError
     from molgen.scoring.ranking import Ranking
+    from molgen.structure import Structure
 
 FORMAT = "molgen-ranked-1"
 SHOWN = 10
@@ -34,7 +35,7 @@ def rank(
     Each has its rank, how often it was found, its energy above the lowest of its composition, and with --hull its
     energy above the hull of known compounds and which compete with it. OUT.json holds settings and counts.
 
-    Exit code 5: some crystals have no energy.
+    Exit code 5: some crystals have no energy or did not converge; they are counted and left out.
 
     Example: molgen rank relaxed.extxyz -o polymorphs/ --hull mp20_all_chgnet
     """
@@ -42,7 +43,8 @@ def rank(
 
     if symmetrise is not None:
         check_tolerance(symmetrise)
-    _check(out, overwrite)
+    if check_out(out, overwrite).absolute() == Path(source).absolute():
+        raise typer.BadParameter(f"{out} is the file that is read; name another")
     if missing := write_ranked(source, out, Order(by, hull, symmetrise)):
         raise missing
 
@@ -52,7 +54,7 @@ class Order:
     """How crystals are ranked and handed out.
 
     Attributes:
-        by: One of ``molgen.scoring.ranking.ORDERS``; None leaves all as they come.
+        by: One of ``molgen.scoring.ranking.ORDERS``; None leaves all crystals as they come.
         hull: What ``read_hull`` takes.
         symmetrise: Tolerance in angstrom at which they are made symmetric.
     """
@@ -63,35 +65,58 @@ class Order:
 
 
 def write_ranked(source: str, out: str, order: Order) -> PartialError | None:
-    """Rank the crystals of a file and write them; says what came out. Gives what is to be raised in the end."""
-    from molgen.chemistry.crystal_export import exported
-    from molgen.errors import PartialError
+    """Rank the crystals of a file and write them; says what came out. Gives what is to be raised in the end.
+
+    Raises:
+        InputError: None of them has an energy; nothing is written.
+    """
+    from molgen.errors import InputError, PartialError
     from molgen.io import open_writer, read, target_of
     from molgen.io.members import take_over
 
-    made = _ranking(list(read(source)), order)
     target = target_of(out)
-    partial = target.beside(".partial.")
-    with open_writer(partial) as writer:
-        shown = [exported(crystal, order.symmetrise) for crystal in made.crystals]
-        for crystal in shown:
-            writer.write(crystal)
-    take_over(target_of(partial), target)
+    made = _ranking(list(read(source)), order)
+    shown = _exported(made, ".cif" in target.format.extensions, order.symmetrise)
+    reasons = "; ".join(f"{count:,} x {reason}" for reason, count in made.unranked.most_common())
+    if not shown:
+        why = reasons or "it has none"
+        raise InputError(f"no crystal of {source} can be ranked ({why})", hint="molgen relax makes such files")
     counts = {"written": len(shown), "unranked": dict(made.unranked), "no_reference": dict(made.off_hull)}
     document = {"format": FORMAT, "source": source, "settings": vars(order), **counts}
-    sidecar = target.path.with_name(f"{target.path.name}.json")
-    sidecar.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    partial = target.beside(".partial.")
+    with open_writer(partial) as writer:
+        for crystal in shown:
+            writer.write(crystal)
+    _sidecar(target.path).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    take_over(target_of(partial), target)
     typer.echo(_table(shown[:SHOWN]), err=True)
-    more = f"; the best {SHOWN} are above" if len(shown) > SHOWN else ""
+    more = f"; the best {SHOWN} are above" if len(shown) > SHOWN and order.by else ""
     typer.echo(f"{len(shown):,} crystals in {out}{more}", err=True)
     for reason, count in made.off_hull.most_common():
         typer.echo(f"energy above the hull unknown: {count:,} x {reason}", err=True)
     if not made.unranked:
         return None
-    reasons = "; ".join(f"{count:,} x {reason}" for reason, count in made.unranked.most_common())
-    return PartialError(
-        f"{made.unranked.total():,} crystals have no energy ({reasons})", hint=f"{source} says why of each"
-    )
+    return PartialError(f"{made.unranked.total():,} crystals are left out ({reasons})", hint=f"{source} has all")
+
+
+def _exported(made: Ranking, sites: bool, tolerance: float | None) -> list[Structure]:
+    """The crystals as they are handed out; those that cannot be are counted as left out.
+
+    Args:
+        made: The ranking, whose counts grow.
+        sites: Whether the format knows sites only, not atoms in one place.
+        tolerance: In angstrom, for symmetric ones.
+    """
+    from molgen.chemistry.crystal_export import exported, with_distinct_sites
+    from molgen.errors import InputError
+
+    shown = []
+    for crystal in made.crystals:
+        try:
+            shown.append(exported(with_distinct_sites(crystal) if sites else crystal, tolerance))
+        except InputError as error:
+            made.unranked[str(error).partition(":")[0]] += 1
+    return shown
 
 
 def _ranking(crystals: list[Any], order: Order) -> Ranking:
@@ -100,7 +125,10 @@ def _ranking(crystals: list[Any], order: Order) -> Ranking:
 
     if order.by is None:
         return Ranking(crystals)
-    return ranked(crystals, order.by, None if order.hull is None else read_hull(order.hull))
+    known = None if order.hull is None else read_hull(order.hull)
+    if known is not None and not known.calculator:
+        typer.echo("note: the hull names no potential; that its energies are of one kind is on trust", err=True)
+    return ranked(crystals, order.by, known)
 
 
 def _table(crystals: list[Any]) -> str:
@@ -121,66 +149,23 @@ def _table(crystals: list[Any]) -> str:
     return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
 
 
-@dataclass(frozen=True)
-class Refining:
-    """Relaxing, and ranking, what ``molgen sample`` made.
+def check_out(out: str, overwrite: bool) -> Path:
+    """Where the result goes.
 
-    Attributes:
-        out: Where the result goes; the samples and the relaxed crystals lie beside it.
-        calculator: Of the energies.
-        order: How the result is sorted.
-        workers: Processes that relax.
-        overwrite: Replace what is there.
+    Raises:
+        ConfigError, InputError: It holds no crystals in bulk.
+        OutputError: It is there already, or the name of its sidecar is, and ``overwrite`` is False.
     """
-
-    out: str
-    calculator: str
-    order: Order
-    workers: int
-    overwrite: bool
-
-    def check(self) -> None:
-        """Raise now what would fail after sampling."""
-        from molgen.scoring.hull_building import crystal_potential
-        from molgen.scoring.hull_file import read_hull
-
-        _check(self.out, self.overwrite, own=True)
-        crystal_potential(self.calculator)
-        if self.order.hull is not None:
-            read_hull(self.order.hull)
-        _ranking([], self.order)
-
-    def beside(self, what: str) -> Path:
-        """``"sampled"`` -> ``x.sampled.extxyz`` beside ``x.cif``."""
-        path = Path(self.out)
-        return path.with_name(f"{Path(path.name.removesuffix('.gz')).stem or 'crystals'}.{what}.extxyz")
-
-    def finish(self) -> PartialError | None:
-        """Relax the samples and write the result; gives what is to be raised in the end."""
-        from molgen.cli.relax import relax_crystals
-        from molgen.errors import PartialError
-
-        missing: PartialError | None = None
-        relaxed = self.beside("relaxed")
-        try:
-            relax_crystals(self.beside("sampled"), relaxed, self.calculator, self.workers, self.overwrite)
-        except PartialError as error:
-            missing = error
-        return write_ranked(str(relaxed), self.out, self.order) or missing
-
-
-def _check(out: str, overwrite: bool, *, own: bool = False) -> None:
-    """Raise where OUT cannot be written, or is there already, unless it is ``own``: a file of ranked crystals."""
     from molgen.errors import OutputError
     from molgen.sampling.output import check_format
 
     path = check_format(out, periodic=True).path
-    if overwrite or not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    try:
-        document = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
-        if own and document.get("format") == FORMAT:
-            return
-    except (OSError, ValueError, AttributeError):
-        pass
-    raise OutputError(f"{path} exists already", hint="add --overwrite to replace it, or name another file")
+    taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    for one, is_taken in ((path, taken), (_sidecar(path), _sidecar(path).exists())):
+        if is_taken and not overwrite:
+            raise OutputError(f"{one} exists already", hint="add --overwrite to replace it, or name another file")
+    return path
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(f"{path.name}.json")

@@ -94,13 +94,13 @@ def relax_crystals(source: Path, out: Path, calculator: str, workers: int, overw
         out: ``.extxyz``.
         calculator: Name of the potential.
         workers: Processes; -1 for one per core.
-        overwrite: Replace another file.
+        overwrite: Replace a file of another kind; relaxed crystals of other settings or an older ``source`` are.
 
     Raises:
         PartialError: Some did not converge; the file is whole.
     """
     from molgen.chemistry.potentials import Settings
-    from molgen.scoring.relaxed_file import RelaxedFile, finished
+    from molgen.scoring.relaxed_file import RelaxedFile, finished, is_relaxed_from
     from molgen.scoring.relaxing import RelaxWork
 
     kind = "crystals"
@@ -108,7 +108,9 @@ def relax_crystals(source: Path, out: Path, calculator: str, workers: int, overw
     choices, energies = _choices(str(source), out, work, kind)
     document = finished(out, choices)
     if document is None:
-        with RelaxedFile(out, choices, kind=kind, overwrite=overwrite) as file:
+        if is_relaxed_from(out, str(source)) or (overwrite and out.exists()):
+            out.unlink()
+        with RelaxedFile(out, choices, kind=kind) as file:  # continues, with --overwrite too, what began alike
             document = _filled(file, str(source), work, energies, workers)
     typer.echo(_table(document, kind), err=True)
     _raise_if_partial(document, out, kind)

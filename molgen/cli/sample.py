@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from molgen.cli.rank import Refining
     from molgen.sampling.conditions import Condition
     from molgen.sampling.generator import Generator
     from molgen.sampling.settings import Settings
@@ -43,9 +42,9 @@ def sample(
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,
     relax: Annotated[bool, typer.Option("--relax", help="Relax crystals, atoms and cell.")] = False,
     rank: Annotated[str | None, typer.Option(help="Relax, leave out repetitions, sort by energy or hull.")] = None,
-    calculator: Annotated[str, typer.Option(help="Of --relax: chgnet, or ASE's module:factory.")] = "chgnet",
+    calculator: Annotated[str | None, typer.Option(help="Of --relax: chgnet (usual), or ASE's module:factory.")] = None,
     hull: Annotated[str | None, typer.Option(help="Reference energies for --rank; mp20_all_chgnet ships.")] = None,
-    workers: Annotated[int, typer.Option(min=-1, help="Processes that relax; -1 for one per core.")] = 1,
+    workers: Annotated[int | None, typer.Option(min=-1, help="Processes that relax; -1 for one per core.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:1.")] = "auto",
     precision: Annotated[str, typer.Option(help="32, or bf16 for the network's matrix products.")] = "32",
     trajectory: Annotated[Path | None, typer.Option(help="Paths of the first four structures, .extxyz.")] = None,
@@ -68,9 +67,10 @@ def sample(
     space group and the orbits of its gene, and the cell where the gene states one; target names the gene, and
     asked_space_group its group, which the space group found is compared with.
 
-    With --relax OUT holds the relaxed crystals, as molgen relax makes them, and OUT.sampled.extxyz what they were; with
-    --rank energy the polymorphs of each composition, repetitions left out, the most stable first; with --rank hull all
-    of them by their energy above the --hull (see molgen rank).
+    With --relax OUT holds the relaxed crystals, as molgen relax makes them; samples and relaxed crystals with the
+    provenance of each lie beside it, in OUT.sampled.extxyz and OUT.relaxed.extxyz (without OUT's ending). With
+    --rank energy OUT holds the polymorphs of each composition, repetitions left out, the most stable first; with
+    --rank hull all of them by their energy above the --hull (see molgen rank).
 
     A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
     --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell),
@@ -93,7 +93,8 @@ def sample(
     end_by_sigterm_as_by_ctrl_c()
     prepare_cpu()
     from molgen.cli.given import Asked, options_from
-    from molgen.cli.sample_genes import REALISER, GeneOptions, genes_beside, options_shared_out, sample_genes
+    from molgen.cli.refining import beside, refining
+    from molgen.cli.sample_genes import REALISER, GeneOptions, options_shared_out, sample_genes
     from molgen.cli.sample_run import DEFAULT_NUMBER, fill, planned, rounds, sample_file
     from molgen.cli.sampled import conclude, noun, writing
     from molgen.errors import PartialError
@@ -106,7 +107,10 @@ def sample(
 
     options, missing = options_from(set_), None
     generator = load(checkpoint, device)
-    refining = _refining(out, relax, rank, calculator, hull, workers, symmetrise, overwrite)
+    after = refining(out, relax, rank, calculator, hull, workers, symmetrise, overwrite)
+    made = out if after is None else str(after.sampled)
+    if after is not None and not is_gene_file(out):
+        after.check(generator.model.data.is_periodic, trajectory)
     if getattr(generator.model, "makes_genes", False):
         _refuse(generator, targets=targets, templates=templates, fragment=fragment, genes=genes)
         _refuse(generator, fragment_atoms=fragment_atoms)
@@ -117,11 +121,11 @@ def sample(
             unfit = {"steps": steps, "solver": solver, "spacing": spacing, "per_target": per_target}
             _refuse(generator, **unfit, symmetrise=symmetrise, trajectory=trajectory, realise=realise)
         realiser = None if only_genes else load(realise or REALISER, device)
-        genes = Path(out) if only_genes else genes_beside(out)
+        genes = Path(out) if only_genes else beside(out, "genes.jsonl")
         options, rest = options_shared_out(generator, options, only_genes)
         if realiser is not None:  # what it would refuse later it refuses before genes are made
             manner_of = {"steps": steps, "solver": solver, "spacing": spacing, "precision": precision, "options": rest}
-            _check_realiser(realiser, out, manner_of, symmetrise, trajectory, overwrite)
+            _check_realiser(realiser, made, manner_of, symmetrise, trajectory, overwrite)
         missing = sample_genes(
             generator, given, genes, n or DEFAULT_NUMBER, seed,
             precision=precision, options=options, overwrite=overwrite, ends=only_genes,
@@ -133,15 +137,10 @@ def sample(
     else:
         only_of_genes = {"spacegroup": spacegroup, "max_atoms": max_atoms, "charge_balanced": charge_balanced or None}
         _refuse(generator, **only_of_genes, realise=realise)
-    if refining is not None:
-        if not generator.model.data.is_periodic:
-            raise typer.BadParameter("--relax and --rank are for crystals; molgen relax relaxes molecules, too")
-        refining.check()
-        out = str(refining.beside("sampled"))
-    target = target_of(out)
+    target = target_of(made)
     if trajectory is not None:
         _check_trajectory(trajectory, target.path, overwrite)
-    check_format(out, generator.model.data.is_periodic)
+    check_format(made, generator.model.data.is_periodic)
     _check_symmetrise(symmetrise, generator)
     if genes is not None and steps is None:
         steps = getattr(generator.model, "gene_steps", None)
@@ -169,47 +168,26 @@ def sample(
     choices |= {"trajectory_every": None if trajectory is None else trajectory_every}
     choices |= {} if symmetrise is None else {"symmetrise": symmetrise}
     manner = writing(generator, target, symmetrise)
-    with sample_file(generator, work.plan, out, choices, asked.source, manner, overwrite) as file:
+    with sample_file(generator, work.plan, made, choices, asked.source, manner, overwrite) as file:
         if file.chunks_done:
-            typer.echo(f"continuing {out}: {file.written:,} of {work.number:,} {noun(generator)} are there", err=True)
+            typer.echo(f"continuing {made}: {file.written:,} of {work.number:,} {noun(generator)} are there", err=True)
         try:
             for plan in rounds(file, generator, work):
                 fill(file, generator, plan, settings, batch_size or generator.default_batch, follower, trajectory)
         except KeyboardInterrupt:
-            typer.echo(f"{file.written:,} {noun(generator)} are kept in {out}; the same command continues", err=True)
+            typer.echo(f"{file.written:,} {noun(generator)} are kept in {made}; the same command continues", err=True)
             raise
     try:
-        conclude(file, generator, work.number, work.condition, ends=refining is None)
+        conclude(file, generator, work.number, work.condition, ends=after is None)
     except PartialError as error:
-        if refining is None or not file.written:
+        if after is None or not file.written:
             raise
+        typer.echo(f"note: {error}", err=True)
         missing = error
-    if refining is not None:
-        missing = refining.finish() or missing
+    if after is not None:
+        missing = after.finish() or missing
     if missing is not None:
         raise missing
-
-
-def _refining(
-    out: str,
-    relax: bool,
-    rank: str | None,
-    calculator: str,
-    hull: str | None,
-    workers: int,
-    symmetrise: float | None,
-    overwrite: bool,
-) -> Refining | None:
-    """What is to be done after sampling, if anything."""
-    from molgen.cli.rank import Order, Refining
-
-    if not relax and rank is None:
-        if hull is not None:
-            raise typer.BadParameter("--hull goes with --rank")
-        return None
-    if workers == 0:
-        raise typer.BadParameter("need 1 or more, or -1 for one per core", param_hint="--workers")
-    return Refining(out, calculator, Order(rank, hull, symmetrise), workers, overwrite)
 
 
 def _choices(settings: Settings, condition: Condition | None) -> dict[str, Any]:

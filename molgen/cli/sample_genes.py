@@ -24,13 +24,6 @@ REALISER = "crystalflow_mp20"
 """Model that makes crystals of genes, where no other is named."""
 
 
-def genes_beside(out: str) -> Path:
-    """Where the genes of crystals in ``out`` go: ``crystals.genes.jsonl`` beside ``crystals.extxyz``."""
-    path = Path(out)
-    name = path.name.removesuffix(".gz")
-    return path.with_name((Path(name).stem or "crystals") + ".genes.jsonl")
-
-
 def options_shared_out(
     generator: Generator, options: dict[str, str], only_genes: bool
 ) -> tuple[dict[str, str], dict[str, str]]:

@@ -41,7 +41,8 @@ def cell_numbers(cells: Tensor, atoms: Tensor, groups: Tensor) -> dict[str, Tens
 def cells_of(numbers: dict[str, Tensor], atoms: Tensor, groups: Tensor) -> Tensor:
     """The inverse of :func:`cell_numbers`: lengths (angstrom) and angles (degree) that the space groups allow.
 
-    Cosines that no three vectors have are made smaller alike; the metric tensor is averaged over the point group.
+    Cosines of nearly flat cells, or that no three vectors have, are made smaller alike; the metric tensor is averaged
+    over the point group.
 
     Returns:
         Shape ``(B, 6)``, float64.
@@ -49,7 +50,7 @@ def cells_of(numbers: dict[str, Tensor], atoms: Tensor, groups: Tensor) -> Tenso
     volume, b, c, *cosines = (numbers[name].double() for name in CELL_NUMBERS)
     skew = torch.zeros(len(volume), 3, 3, dtype=torch.float64, device=volume.device)
     for (i, j), cosine in zip(_PAIRS, cosines, strict=True):
-        skew[:, i, j] = skew[:, j, i] = cosine
+        skew[:, i, j] = skew[:, j, i] = cosine.nan_to_num()
     flattest = torch.linalg.eigvalsh(skew)[:, :1, None]  # at most 0
     unit = torch.eye(3).to(skew) + skew * (-0.95 / flattest.clamp(max=-1e-9)).clamp(max=1.0)
     lengths = torch.stack([torch.zeros_like(b), b, c], dim=1).exp()

@@ -71,7 +71,7 @@ class _Rows:
         self.count = len(chosen)
         step = 1 << max(6, self.count.bit_length() - 4)  # at most an eighth more
         self.chosen = F.pad(chosen, (0, -self.count % step)) if rounded else chosen
-        self.whole = len(self.chosen) == mask.numel()
+        self.whole = self.count == len(self.chosen) == self.total
 
     def packed(self, tokens: Tensor) -> Tensor:
         """Shape ``(B, T, ...)`` as ``(rows, ...)``."""

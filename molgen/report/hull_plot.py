@@ -83,6 +83,8 @@ def hull_plot(request: HullRequest, usual: System | None, rows: Iterable[Row]) -
             samples.append(sample)
     phases = request.known.hull.stable(NUMBERS[symbol] for symbol in system)
     name = "-".join(system)
+    if not phases.entries:
+        return el("p", f"No hull of {name} is drawn: {request.known.name} knows none of its phases.")
     label = f"Convex hull of {name}: {len(phases.entries)} known phases, {len(samples)} samples"
     draw = binary_plot if len(system) == 2 else ternary_plot
     return el(

@@ -10,13 +10,14 @@ from molgen.chemistry.composition import Composition, reduced_composition
 from molgen.chemistry.crystal_matching import SAME, CrystalMatcher
 from molgen.errors import ConfigError, InputError
 from molgen.scoring.hull_file import HullReference
-from molgen.scoring.relaxed_properties import ENERGIES, ENERGY_PER_ATOM, REASON
+from molgen.scoring.relaxed_properties import CONVERGED, ENERGIES, ENERGY_PER_ATOM, REASON
 from molgen.structure import Structure
 
 ORDERS = ("energy", "hull")
 RANK, TIMES = "rank", "times_found"
 ABOVE_LOWEST = "energy_above_lowest_eV_per_atom"
 ABOVE_HULL, PHASES = "e_above_hull_eV_per_atom", "competing_phases"
+LABELS = (RANK, TIMES, ABOVE_LOWEST, ABOVE_HULL, PHASES)
 WINDOW = 0.05
 """eV/atom: relaxed crystals of one structure do not differ by more, so that others need not be matched."""
 
@@ -41,7 +42,7 @@ def ranked(crystals: Iterable[Structure], order: str = "energy", reference: Hull
     """Sort relaxed crystals and leave out repetitions (pymatgen's StructureMatcher at its default tolerances).
 
     Args:
-        crystals: As ``molgen relax`` leaves them.
+        crystals: As ``molgen relax`` leaves them; those that did not converge are counted and left out.
         order: ``energy``: by composition, and in each by energy per atom; ``hull``: all by energy above the hull, those
             without last.
         reference: For energies above the hull.
@@ -57,12 +58,14 @@ def ranked(crystals: Iterable[Structure], order: str = "energy", reference: Hull
     made, of_composition = Ranking(), dict[Composition, list[Structure]]()
     kinds = set() if reference is None or not reference.calculator else {reference.energies}
     for crystal in crystals:
-        if ENERGY_PER_ATOM not in crystal.properties:
-            reason = str(crystal.properties.get(REASON, "not relaxed: it has no energy"))
+        properties = {key: value for key, value in crystal.properties.items() if key not in LABELS}
+        if ENERGY_PER_ATOM not in properties or properties.get(CONVERGED) != "true":
+            reason = str(properties.get(REASON, "not relaxed: it has no energy"))
             made.unranked[reason.partition(":")[0]] += 1
             continue
-        kinds.add(str(crystal.properties.get(ENERGIES)))
-        of_composition.setdefault(reduced_composition(crystal.numbers.tolist()), []).append(crystal)
+        kinds.add(str(properties.get(ENERGIES)))
+        bare = crystal.replace(properties=properties)
+        of_composition.setdefault(reduced_composition(crystal.numbers.tolist()), []).append(bare)
     if len(kinds) > 1:
         raise InputError(
             f"energies of different kinds cannot be ranked: {' and '.join(sorted(kinds))}",

@@ -175,12 +175,24 @@ class RelaxedFile:
 
 def finished(path: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The summary of a finished file of these settings; None where it is another or there is none."""
+    document = _document(path)
+    return document if document.get("settings") == json.loads(json.dumps(settings)) else None
+
+
+def is_relaxed_from(path: Path, source: str) -> bool:
+    """Whether a finished file holds relaxed crystals of a file, as it is or as it was."""
+    found = _document(path).get("settings", {}).get("source")
+    return isinstance(found, list) and found[:1] == [source]
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """What lies beside a finished file; empty where it is none of ours."""
     try:
         document = json.loads(_sidecar(path).read_text(encoding="utf-8"))
-        known = document["format"] == FORMAT and document["settings"] == json.loads(json.dumps(settings))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return document if known and path.is_file() else None
+    except (OSError, ValueError):
+        return {}
+    ours = isinstance(document, dict) and document.get("format") == FORMAT and path.is_file()
+    return document if ours else {}
 
 
 def _sidecar(path: Path) -> Path:

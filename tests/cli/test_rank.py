@@ -36,7 +36,7 @@ def test_polymorphs_and_what_has_no_energy(relaxed, tmp_path):
     out = tmp_path / "c.cif"
     result = run("rank", relaxed, "-o", out, "--hull", hull)
     assert result.exit_code == 5
-    assert "1 crystals have no energy (1 x calculation failed)" in result.stderr
+    assert "1 crystals are left out (1 x calculation failed)" in result.stderr
     (only,) = io.read(out)
     assert (only.properties["times_found"], only.properties["rank"]) == (2, 1)
     assert only.properties["space_group_number"] == 225
@@ -101,6 +101,8 @@ def test_relaxing_alone_keeps_all_in_their_order(asked, tmp_path):
         (("--rank", "mass"), 3, "unknown order"),
         (("--rank", "hull"), 3, "takes a hull"),
         (("--relax", "--workers", "0"), 2, "1 or more"),
+        (("--relax", "--hull", "mp20_chgnet"), 2, "goes with --rank"),
+        ((), 2, "--calculator: for --relax or --rank"),
         (("--relax", "--calculator", "mmff94s"), 3, "mmff94s"),
     ],
 )
@@ -108,6 +110,59 @@ def test_what_cannot_be_ranked_is_not_sampled(asked, tmp_path, options, code, me
     result = run(*asked, *options, "-o", tmp_path / "out.extxyz")
     assert (result.exit_code, message in result.stderr) == (code, True), result.stderr
     assert not list(tmp_path.glob("out*"))
+
+
+def test_what_was_made_of_other_crystals_is_kept(asked, relaxed, tmp_path):
+    """A ranking of its own samples is made again; another is not."""
+    out = tmp_path / "out.extxyz"
+    assert run("rank", relaxed, "-o", out).exit_code == 5
+    before = out.read_text()
+    result = run(*asked, "-o", out, "--rank", "energy")
+    assert (result.exit_code, out.read_text()) == (6, before)
+
+
+def test_samples_made_again_are_relaxed_again(asked, tmp_path):
+    """Also where an earlier result of other settings lies there."""
+    out = tmp_path / "out.extxyz"
+    assert run(*asked, "-o", out, "--rank", "energy").exit_code == 0
+    assert run(*asked, "-o", out, "--rank", "energy", "--seed", 5).exit_code == 6
+    before = (tmp_path / "out.relaxed.extxyz").read_text()
+    assert run(*asked, "-o", out, "--rank", "energy", "--seed", 5, "--overwrite").exit_code == 0
+    assert (tmp_path / "out.relaxed.extxyz").read_text() != before
+
+
+def test_ranking_keeps_what_it_reads_and_sidecars_of_others(relaxed, tmp_path):
+    assert run("rank", relaxed, "-o", relaxed, "--overwrite").exit_code == 2
+    (tmp_path / "c.cif.json").write_text("mine")
+    result = run("rank", relaxed, "-o", tmp_path / "c.cif")
+    assert (result.exit_code, "c.cif.json exists already" in result.stderr) == (6, True)
+
+
+def test_what_was_not_relaxed_cannot_be_ranked(tmp_path):
+    io.write(tmp_path / "a.extxyz", [copper()])
+    result = run("rank", tmp_path / "a.extxyz", "-o", tmp_path / "b.cif")
+    assert (result.exit_code, "molgen relax makes such files" in result.stderr) == (3, True)
+    assert not (tmp_path / "b.cif").exists()
+
+
+def test_a_hull_of_another_potential_is_refused_first(asked, tmp_path):
+    result = run(*asked, "-o", tmp_path / "out.cif", "--rank", "hull", "--hull", "mp20_chgnet")
+    assert (result.exit_code, "is of chgnet" in result.stderr) == (3, True)
+    assert not list(tmp_path.glob("out*"))
+
+
+def test_atoms_in_one_place_are_no_cif(tmp_path):
+    crystal = copper()
+    positions = crystal.positions.copy()
+    positions[1] = positions[0]
+    given = {"relax_energy_eV_per_atom": -1.0, "relax_energies": "x", "relax_converged": "true"}
+    io.write(
+        tmp_path / "a.extxyz",
+        [crystal.replace(positions=positions, properties=given), crystal.replace(properties=given)],
+    )
+    result = run("rank", tmp_path / "a.extxyz", "-o", tmp_path / "b.cif")
+    assert (result.exit_code, "1 x atoms in one place" in result.stderr) == (5, True)
+    assert len(list(io.read(tmp_path / "b.cif"))) == 1
 
 
 def test_a_file_of_somebody_else_is_kept(asked, tmp_path):

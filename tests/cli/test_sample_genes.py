@@ -12,7 +12,7 @@ from molgen import io
 from molgen.checkpoint import Checkpoint
 from molgen.chemistry.charge_balance import is_charge_balanced
 from molgen.cli.app import app
-from molgen.cli.sample_genes import genes_beside
+from molgen.cli.refining import beside
 from molgen.config import load_recipe
 from molgen.models import build
 from molgen.sampling.gene_file import GeneFile
@@ -170,7 +170,7 @@ def test_crystals_of_the_genes_that_could_be_made(checkpoint, realiser, tmp_path
 
 def test_names_of_the_genes_beside_crystals():
     names = {"a/b.cif.gz": "b", "b.extxyz": "b", "cifs/": "cifs"}
-    assert all(genes_beside(out).name == f"{name}.genes.jsonl" for out, name in names.items())
+    assert all(beside(out, "genes.jsonl").name == f"{name}.genes.jsonl" for out, name in names.items())
 
 
 USAGE = [

@@ -25,12 +25,18 @@ def test_padding_changes_nothing():
 
 
 @pytest.mark.parametrize("rounded", [False, True])
-def test_real_tokens_as_rows(rounded):
-    mask = torch.arange(100) < torch.tensor([[100], [3], [50]])
-    tokens = torch.randn(3, 100, 2) * mask.unsqueeze(-1)
+@pytest.mark.parametrize(
+    ("lengths", "width", "count"),
+    [((100, 3, 50), 100, (153, 192)), ((16, 11), 16, (27, 64)), ((64, 59), 64, (123, 128))],
+)
+def test_real_tokens_as_rows(rounded, lengths, width, count):
+    """The last has as many rows when rounded as tokens with the padding."""
+    mask = torch.arange(width) < torch.tensor(lengths).unsqueeze(1)
+    mask = mask.flip(0)  # padding in the middle
+    tokens = torch.randn(*mask.shape, 2) * mask.unsqueeze(-1)
     rows = _Rows(mask, rounded)
     packed = rows.packed(tokens)
-    assert len(packed) == (192 if rounded else 153)
+    assert len(packed) == count[rounded]
     assert torch.equal(rows.spread(packed), tokens)
 
 

@@ -16,7 +16,8 @@ NACL, NA, CL = ((11, 1), (17, 1)), ((11, 1),), ((17, 1),)
 def crystal(numbers, energy=None, second=(0.5, 0.5, 0.5), edge=4.0, **properties):
     fractional = np.array([[0.0, 0.0, 0.0], second])[: len(numbers)]
     if energy is not None:
-        properties |= {"relax_energy_eV_per_atom": energy, "relax_energies": "toy 1"}
+        given = {"relax_energy_eV_per_atom": energy, "relax_energies": "toy 1", "relax_converged": "true"}
+        properties = given | properties
     return Structure(
         numbers=np.array(numbers), positions=fractional * edge, lattice=np.eye(3) * edge, properties=properties
     )
@@ -67,9 +68,19 @@ def test_by_the_hull_all_compositions_in_one_order():
 
 def test_crystals_without_an_energy_are_counted_by_reason():
     given = [salt(-3.0), salt(None, relax_reason="overlapping atoms: 0.1"), salt(None)]
+    given.append(salt(-9.0, relax_converged="false", relax_reason="not converged: 500 steps"))
     made = ranked(given)
     assert len(made.crystals) == 1
-    assert made.unranked == {"overlapping atoms": 1, "not relaxed": 1}
+    assert made.unranked == {"overlapping atoms": 1, "not relaxed": 1, "not converged": 1}
+
+
+def test_labels_of_an_earlier_ranking_do_not_survive():
+    hull = reference(("salt", NACL, -3.0))
+    old = crystal([26], -8.0, **{ABOVE_HULL: -5.0, PHASES: "Fe", RANK: 7, TIMES: 3})
+    made = ranked([old, salt(-3.0)], "hull", hull)
+    assert [c.properties.get(ABOVE_HULL) for c in made.crystals] == [0.0, None]
+    assert made.crystals[1].properties[TIMES] == 1
+    assert ABOVE_HULL not in ranked(made.crystals).crystals[0].properties
 
 
 def test_energies_of_different_kinds_are_refused():
