@@ -6,7 +6,7 @@
         checkpoints/wyformer_mp20 --reference runs/peers/WyckoffTransformer --packages runs/peers/wydeps
 
 Both run in turn, repeat by repeat; the figures are processor seconds, which other programs disturb less than wall time,
-and medians over the repeats, in float32, without what it takes to load a model.
+and medians over the repeats, in float32 (ours in bfloat16 with --precision bf16), without what it takes to load a model.
 
 - The reference: its own, unmodified ``WyckoffGenerator.generate_tensors`` with the weights of its test fixture
   (ioi8tycx, trained on MP-20), space groups drawn by its trainer's own method. Only the drawing of tokens is timed, not
@@ -115,14 +115,14 @@ class ReferenceProcess(AnswerProcess):
 class Ours:
     """Sampling with our model, a new seed for each run."""
 
-    def __init__(self, model: Any, genes: int, seed: int) -> None:
-        self.model, self.genes, self.seeds = model, genes, count(seed)
+    def __init__(self, model: Any, genes: int, seed: int, precision: str) -> None:
+        self.model, self.genes, self.seeds, self.precision = model, genes, count(seed), precision
         self.request = GeneRequest.of(model.data)
         self.made = self.valid = 0
 
     def __call__(self) -> None:
         plan = plan_genes(self.model.data, self.request, self.genes, next(self.seeds))
-        for _, genes, problems in make_genes(self.model, plan, self.request):
+        for _, genes, problems in make_genes(self.model, plan, self.request, precision=self.precision):
             self.made += len(genes)
             self.valid += problems.count("")
 
@@ -131,7 +131,7 @@ def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[
     """Time both in turn."""
     subject = open_subject(arguments.checkpoint)
     model = subject.build("cpu")
-    ours = Ours(model, arguments.number, arguments.seed)
+    ours = Ours(model, arguments.number, arguments.seed, arguments.precision)
     works: list[Callable[[], object]] = [partial(reference.ask, "sample"), ours]
     for work in works:
         work()  # does not count
@@ -157,6 +157,7 @@ def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[
         "versions": versions(),
         "repeats": arguments.repeats,
         "reference_prepared": arguments.prepared,
+        "precision": arguments.precision,
         "samplers": rows,
         "ratios": {name: rows["reference"][name] / rows["molgen"][name] for name in names},
     }
@@ -205,6 +206,7 @@ def main() -> None:
     parser.add_argument("-n", "--number", type=int, default=2048, help="genes of each of our runs")
     parser.add_argument("--reference-number", type=int, default=256, help="genes of each of the reference's runs")
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--precision", default="32", choices=["32", "bf16"], help="of ours")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--prepared", action="store_true", help="the reference's process gets molgen's settings too")
     parser.add_argument("--seed", type=int, default=0)
