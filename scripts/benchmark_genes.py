@@ -6,7 +6,8 @@
         checkpoints/wyformer_mp20 --reference runs/peers/WyckoffTransformer --packages runs/peers/wydeps
 
 Both run in turn, repeat by repeat; the figures are processor seconds, which other programs disturb less than wall time,
-and medians over the repeats, in float32 (--precision bf16: not ours), without what it takes to load a model.
+and medians over the repeats, without what it takes to load a model. Both compute in float32; ours in bfloat16 with
+--precision bf16.
 
 - The reference: its own, unmodified ``WyckoffGenerator.generate_tensors`` with the weights of its test fixture
   (ioi8tycx, trained on MP-20), space groups drawn by its trainer's own method. Only the drawing of tokens is timed, not
