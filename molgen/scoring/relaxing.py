@@ -15,8 +15,8 @@ from molgen.scoring.records import Chunk, Record, in_chunks
 from molgen.structure import Structure
 from molgen.workers import ordered_map
 
-CHUNK = 5
-"""Records that a worker takes at once; few, because one may take minutes."""
+CHUNK = 1
+"""Records that a worker takes at once: one may take minutes, for which the others of its chunk would wait."""
 Relaxed = Relaxation | CrystalRelaxation
 
 
