@@ -35,19 +35,25 @@ $python scripts/fill_tables.py
 $python scripts/gene_properties.py "$published" mp20:test
 for part in train valid test; do $python scripts/gene_round_trip.py mp20:$part --workers 2; done
 
-# From genes to crystals: 400 test crystals with their own cells, with those predicted, and without; one draw instead of 32.
+# From genes to crystals: 400 test crystals, and as many of validation, with their own cells, with those predicted, and
+# without; one draw instead of 32.
 realised() {  # name, genes, options
   $molgen sample checkpoints/crystalflow_mp20 --genes "$2" --precision bf16 "${@:3}" -o "$results/$1.extxyz"
 }
-$python scripts/draw_structures.py mp20:test -n 400 -o "$results/t400.extxyz"
-for cells in true none "$published"; do
-  name=t400_$(basename "$cells")
-  $python scripts/genes_of_crystals.py "$results/t400.extxyz" "$results/$name.jsonl" --cells "$cells"
-  realised "$name" "$results/$name.jsonl"
-done
-realised t400_one_draw "$results/t400_true.jsonl" --set symmetric_draws=1
-for name in t400_true t400_none t400_wyformer_mp20 t400_one_draw; do
-  $molgen score "$results/$name.extxyz" --protocol match,strict --targets "$results/t400.extxyz"
+for part in test valid; do
+  parts=$results/$part.extxyz
+  $python -c "import sys, numpy as np; from molgen import io; from molgen.datasets.find import open_dataset
+d = open_dataset('mp20'); chosen = np.random.default_rng(0).permutation(d.indices(sys.argv[1]))[:400]
+io.write(sys.argv[2], [d.structure(i) for i in chosen])" "$part" "$parts"
+  for cells in true none "$published"; do
+    name=${part}_$(basename "$cells")
+    $python scripts/genes_of_crystals.py "$parts" "$results/$name.jsonl" --cells "$cells"
+    realised "$name" "$results/$name.jsonl"
+  done
+  realised "${part}_one_draw" "$results/${part}_true.jsonl" --set symmetric_draws=1
+  for name in true none wyformer_mp20 one_draw; do
+    $molgen score "$results/${part}_$name.extxyz" --protocol match,strict --targets "$parts"
+  done
 done
 
 # Crystals of the first 1,000 genes.

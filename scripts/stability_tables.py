@@ -14,7 +14,7 @@ from table_parts import markdown, read_csv, write_csv
 
 NAMES = {
     "crystalflow": "CrystalFlow, 50 steps, cells and all from noise",
-    "wyformer": "Wyckoff Transformer, then CrystalFlow within the gene, 10 steps",
+    "wyformer": "Wyckoff Transformer (site_temperature 1.25), then CrystalFlow within the gene, 10 steps",
     "train_real": "control: crystals of the train part",
     "test_real": "control: crystals of the test part",
     "test_moved": "control: the same, atoms moved by 0.1 angstrom",
@@ -62,7 +62,7 @@ def collect(folder: Path) -> None:
             document = json.loads((folder / f"{name}.{hull}.score.json").read_text(encoding="utf-8"))
             metrics: dict[str, Any] = document["protocols"]["sun"]["metrics"]
             shares = [f"{100 * metrics[key]['value']:.1f}" for key in SHOWN]
-            rows.append([name, hull, document["n"], *shares, *(f"{metrics[key]['median']:.3f}" for key in QUANTITIES)])
+            rows.append([name, hull, document["n"], *shares, *(f"{metrics[key]['median']:z.3f}" for key in QUANTITIES)])
     write_csv("sun", ["name", "hull", "n", *SHOWN, *QUANTITIES], rows)
 
 

@@ -21,7 +21,7 @@ _EXACT = 1e-3
 """Tolerance at which a symmetrised crystal must have all operations that were found."""
 
 
-def exported(structure: Structure, tolerance: float | None = None) -> Structure:
+def exported(structure: Structure, tolerance: float | None = None, *, sites: bool = False) -> Structure:
     """The crystal in its Niggli cell, right-handed, with properties ``formula`` (reduced), ``space_group`` (its symbol,
     or ``not found``), ``space_group_number`` and ``symprec``, the tolerance in angstrom at which it was found.
 
@@ -29,11 +29,15 @@ def exported(structure: Structure, tolerance: float | None = None) -> Structure:
         structure: A crystal.
         tolerance: Also make it exactly symmetric, if this is given, in the space group found at this tolerance in
             angstrom; property ``symmetrised`` then says so. Without symmetry it stays as it is, without that property.
+        sites: Whether it is for a CIF, whose readers take atoms in one place for one site.
 
     Raises:
-        InputError: No lattice, or one that is not finite, flat, or cannot be reduced; "kind: detail".
+        InputError: No lattice, or one that is not finite, flat, or cannot be reduced, or two atoms in one place with
+            ``sites``; "kind: detail".
     """
     reduced = canonical_cell(structure)
+    if sites and (nearest := CellDistances(reduced).nearest_pair) < ONE_SITE:
+        raise InputError(f"atoms in one place: {nearest:.4f} angstrom apart, which a CIF cannot hold")
     found = symmetry(reduced, tolerance or TOLERANCE)
     labels: dict[str, Any] = {"formula": reduced_formula(structure.numbers.tolist())}
     labels |= {"space_group": "not found"} if found is None else _named(found)
@@ -46,18 +50,6 @@ def exported(structure: Structure, tolerance: float | None = None) -> Structure:
             reduced, labels = symmetric, {**labels, **_named(again), SYMMETRISED: tolerance}
     kept = {key: value for key, value in structure.properties.items() if key != SYMMETRISED}
     return reduced.replace(properties={**kept, **labels})
-
-
-def with_distinct_sites(structure: Structure) -> Structure:
-    """The crystal itself, for formats of sites: readers of CIFs take atoms in one place for one site.
-
-    Raises:
-        InputError: Two atoms are in one place; "kind: detail".
-    """
-    nearest = CellDistances.of(structure).nearest_pair
-    if nearest < ONE_SITE:
-        raise InputError(f"atoms in one place: {nearest:.4f} angstrom apart, which a CIF cannot hold")
-    return structure
 
 
 def project_on_group(

@@ -107,13 +107,13 @@ def _exported(made: Ranking, sites: bool, tolerance: float | None) -> list[Struc
         sites: Whether the format knows sites only, not atoms in one place.
         tolerance: In angstrom, for symmetric ones.
     """
-    from molgen.chemistry.crystal_export import exported, with_distinct_sites
+    from molgen.chemistry.crystal_export import exported
     from molgen.errors import InputError
 
     shown = []
     for crystal in made.crystals:
         try:
-            shown.append(exported(with_distinct_sites(crystal) if sites else crystal, tolerance))
+            shown.append(exported(crystal, tolerance, sites=sites))
         except InputError as error:
             made.unranked[str(error).partition(":")[0]] += 1
     return shown

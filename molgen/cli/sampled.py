@@ -60,13 +60,12 @@ def writing(generator: Generator, target: Target, symmetrise: float | None) -> W
     own = generator.model.states_bonds
     bonds: str | None = "the model's own" if own else None
     if generator.model.data.is_periodic:
-        from molgen.chemistry.crystal_export import exported, with_distinct_sites
+        from molgen.chemistry.crystal_export import exported
         from molgen.chemistry.unit_cell import TOLERANCE
 
         facts = {"cell": "Niggli, right-handed", "symprec": symmetrise or TOLERANCE, "symmetrised": bool(symmetrise)}
-        if ".cif" in target.format.extensions:
-            return Writing(facts, lambda s: exported(with_distinct_sites(s), symmetrise), _counted_crystal)
-        return Writing(facts, partial(exported, tolerance=symmetrise), _counted_crystal)
+        sites = ".cif" in target.format.extensions
+        return Writing(facts, partial(exported, tolerance=symmetrise, sites=sites), _counted_crystal)
     if "bonds" in target.format.keeps and own:
         from molgen.chemistry.labels import counted, labelled
 

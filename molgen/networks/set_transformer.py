@@ -44,13 +44,8 @@ class Dropout:
     def __init__(self, rate: float = 0.0, generator: torch.Generator | None = None) -> None:
         self.rate, self.generator = rate, generator
 
-    @property
-    def active(self) -> bool:
-        """Whether anything is dropped."""
-        return self.generator is not None and self.rate > 0.0
-
     def __call__(self, x: Tensor) -> Tensor:
-        if not self.active:
+        if self.generator is None or self.rate == 0.0:
             return x
         draws = torch.rand(x.shape, generator=self.generator, device=x.device)
         return x * (draws >= self.rate) / (1.0 - self.rate)
@@ -69,7 +64,7 @@ class _Rows:
         self.shape, self.total = mask.shape, mask.numel()
         chosen = mask.flatten().nonzero().squeeze(1)
         self.count = len(chosen)
-        step = 1 << max(6, self.count.bit_length() - 4)  # at most an eighth more
+        step = 1 << max(6, self.count.bit_length() - 4)  # at most an eighth more, or 63
         self.chosen = F.pad(chosen, (0, -self.count % step)) if rounded else chosen
         self.whole = self.count == len(self.chosen) == self.total
 
