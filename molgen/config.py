@@ -147,7 +147,7 @@ def recipe_from_dict(values: dict[str, Any], source: str) -> Recipe:
 _MANY = 1e12
 _RANGES: dict[str, dict[str, tuple[float, float]]] = {
     "model": {
-        **dict.fromkeys(("hidden", "layers", "num_steps"), (1, _MANY)),
+        **dict.fromkeys(("hidden", "layers", "reading", "num_steps"), (1, _MANY)),
         **dict.fromkeys(("position_scale", "element_scale", "number_scale"), (1e-6, _MANY)),
         **dict.fromkeys(("coordinate_range", "normalisation"), (1e-6, _MANY)),
         "precision": (1e-12, 0.4),
@@ -158,6 +158,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **dict.fromkeys(("feature_loss", "hybrid_weight", "smallest_weight"), (0, _MANY)),
         **dict.fromkeys(("radial", "bumps"), (2, _MANY)),
         **dict.fromkeys(("self_conditioning", "formulas", "fragments"), (0, 1)),
+        **dict.fromkeys(("symmetric", "cells", "sample_unbalanced"), (0, 1)),
         "dropout": (0, 0.9),
         "property_loss": (0, _MANY),
         "sample_steps": (1, _MANY),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from molgen.sampling.generator import Generator
     from molgen.sampling.output import SampleFile
     from molgen.sampling.sizes import Plan
-    from molgen.symmetry.gene import Gene
 
 
 REALISER = "crystalflow_mp20"
@@ -46,14 +45,6 @@ class GeneOptions:
     system: str | None = None
     charge_balanced: bool = False
 
-    def refused(self, gene: Gene) -> str:
-        """Why a gene is not what was asked for, "kind: detail"; empty where it is."""
-        from molgen.chemistry.charge_balance import is_charge_balanced
-
-        if self.charge_balanced and not is_charge_balanced(gene.numbers):
-            return f"not charge balanced: {gene.formula}"
-        return ""
-
     def request(self, generator: Generator) -> GeneRequest:
         """What is asked for.
 
@@ -68,7 +59,8 @@ class GeneOptions:
 
         if self.atoms is not None and self.max_atoms is not None:
             raise typer.BadParameter("--max-atoms 20 is --atoms 1-20; give one of them")
-        for name, value in {"chemical-system": self.system, "atoms": self.atoms, "max-atoms": self.max_atoms}.items():
+        alone = {"chemical-system": self.system, "atoms": self.atoms, "max-atoms": self.max_atoms}
+        for name, value in (alone | {"charge-balanced": self.charge_balanced or None}).items():
             if self.formula is not None and value is not None:
                 raise typer.BadParameter(
                     f"--{name} has no place beside --formula, which states all atoms; leave it out"
@@ -127,18 +119,17 @@ def sample_genes(
         typer.echo(f"note: the training set has at most {data.max_atoms} atoms in the primitive cell", err=True)
     for remark in [] if request.compositions is None else request.compositions.remarks:
         typer.echo(f"note: {remark}", err=True)
-    chosen = options_of(generator.model.config, options)
+    chosen = options_of(generator.model.config, options | ({"unbalanced": "0"} if given.charge_balanced else {}))
     model = configured(generator.model, chosen)
     plan = plan_genes(model.data, request, n, seed)
     choices = {"n": n, "seed": seed, "precision": precision, "options": chosen, **request.settings}
-    choices |= {"charge_balanced": True} if given.charge_balanced else {}
     choices |= {"solver": model.default_solver, "steps": model.default_steps, "spacing": model.default_spacing}
     with _file(generator, plan, out, choices, overwrite) as file:
         if file.chunks_done:
             typer.echo(f"continuing {out}: {file.written:,} of {n:,} genes are there", err=True)
         try:
             for part in _rounds(file, model, request, plan):
-                _fill(file, model, request, part, precision, given.refused)
+                _fill(file, model, request, part, precision)
         except KeyboardInterrupt:
             typer.echo(f"{file.written:,} genes are kept in {out}; the same command continues", err=True)
             raise
@@ -171,7 +162,6 @@ def _fill(
     request: GeneRequest,
     part: tuple[Plan, int],
     precision: str,
-    refused: Callable[[Gene], str],
 ) -> None:
     """Make the chunks of a round that the file lacks and write each as it comes."""
     from molgen.cli.progress import progress_bar
@@ -182,9 +172,7 @@ def _fill(
         first = max(0, file.chunks_done - before)
         began = time.perf_counter()
         for _, genes, problems in make_genes(model, plan, request, precision=precision, first=first, progress=report):
-            now = time.perf_counter()
-            found = [problem or refused(gene) for gene, problem in zip(genes, problems, strict=True)]
-            file.add(genes, now - began, found)
+            file.add(genes, time.perf_counter() - began, problems)
             began = time.perf_counter()
 
 

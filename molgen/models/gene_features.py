@@ -18,6 +18,8 @@ QUERIES = 4
 """Element, site symmetry, enumeration, properties."""
 CELL_NUMBERS = ("log_volume_per_atom", "log_b_over_a", "log_c_over_a", "cos_alpha", "cos_beta", "cos_gamma")
 """What is predicted of the conventional cell; the volume in angstrom^3."""
+NOBLE = (0, 2, 10, 18, 36, 54, 86, 118)
+"""Atomic numbers at which periods end."""
 _PAIRS = ((1, 2), (0, 2), (0, 1))
 """Vectors between which alpha, beta and gamma are."""
 
@@ -90,11 +92,15 @@ class GeneFeatures(nn.Module):
     """
 
     group_marks: Tensor
+    marks: Tensor
 
     def __init__(self, vocabulary: GeneVocabulary, hidden: int) -> None:
         super().__init__()
         self.vocabulary = vocabulary
-        self.element = nn.Embedding(vocabulary.classes, hidden)
+        self.element_table = nn.Embedding(vocabulary.classes, hidden)
+        marks = element_marks(list(vocabulary.data.elements))
+        self.register_buffer("marks", marks, persistent=False)
+        self.mark_read = nn.Linear(marks.shape[1], hidden, bias=False)
         self.site = nn.Embedding(vocabulary.sites, hidden)
         self.enumeration = nn.Embedding(vocabulary.enumerations, hidden)
         self.group = nn.Embedding(231, hidden)
@@ -103,9 +109,14 @@ class GeneFeatures(nn.Module):
         self.register_buffer("group_marks", marks, persistent=False)
         self.group_read = nn.Linear(marks.shape[1], hidden, bias=False)
         self.place_read = nn.Linear(6, hidden)
-        self.count_read = nn.Linear(vocabulary.classes + vocabulary.exists.shape[1] + 3, hidden)
-        for table in (self.element, self.site, self.enumeration, self.group):
+        self.count_read = nn.Linear(2 * vocabulary.classes + vocabulary.exists.shape[1] + 3, hidden)
+        for table in (self.element_table, self.site, self.enumeration, self.group):
             nn.init.normal_(table.weight, std=0.5)
+
+    def element(self, classes: Tensor) -> Tensor:
+        """Vectors of elements: their own, and what they share with their group and period."""
+        made: Tensor = self.element_table(classes) + self.mark_read(self.marks[classes])
+        return made
 
     def _of_group(self, groups: Tensor) -> Tensor:
         made: Tensor = self.group(groups) + self.group_read(self.group_marks[groups])
@@ -161,10 +172,14 @@ class GeneFeatures(nn.Module):
     def counted(self, classes: list[str]) -> list[str]:
         """What each number of :meth:`_counts` is."""
         places = [f"orbits at position {k}" for k in range(self.vocabulary.exists.shape[1])]
-        return [*(f"atoms of {label}" for label in classes), *places, "atoms", "orbits", "log atoms"]
+        counts = [f"{what} of {label}" for what in ("atoms", "log atoms") for label in classes]
+        return [*counts, *places, "atoms", "orbits", "log atoms"]
 
     def _counts(self, placed: Placed) -> Tensor:
-        """Atoms of each element and orbits at each position so far: attention averages and cannot count."""
+        """Atoms of each element and orbits at each position so far: attention averages and cannot count.
+
+        A sum of charges is linear in the atoms, a ratio in their logarithms.
+        """
         table = self.vocabulary
         orbit = placed.mask.to(self.count_read.weight.dtype)
         atoms = table.atoms[placed.groups].gather(1, placed.places) * orbit
@@ -172,7 +187,21 @@ class GeneFeatures(nn.Module):
         of_place = atoms.new_zeros(len(atoms), table.exists.shape[1]).scatter_add_(1, placed.places, orbit)
         total, orbits = atoms.sum(1, keepdim=True), orbit.sum(1, keepdim=True)
         whole = torch.cat([total / 10.0, orbits / 5.0, torch.log1p(total)], dim=1)
-        return torch.cat([torch.log1p(of_element), torch.log1p(of_place), whole], dim=1)
+        return torch.cat([of_element / 4.0, torch.log1p(of_element), torch.log1p(of_place), whole], dim=1)
+
+
+def element_marks(numbers: list[int]) -> Tensor:
+    """Period and group (1 to 18, 19 for the f block) of elements as one-hot numbers, shape ``(K, 7 + 19)``."""
+    marks = torch.zeros(len(numbers), 7 + 19)
+    for row, z in enumerate(numbers):
+        period = sum(z > noble for noble in NOBLE)
+        place, left = z - NOBLE[period - 1], NOBLE[period] - z  # from the period's beginning, and to its end
+        if place <= (1 if period == 1 else 2):
+            group = place
+        else:
+            group = 18 - left if left < 16 else 19
+        marks[row, period - 1] = marks[row, 6 + group] = 1.0
+    return marks
 
 
 def _group_marks() -> Tensor:

@@ -40,6 +40,7 @@ class WyformerConfig:
         name: Name in the registry.
         hidden: Width of a token.
         layers: Blocks of the network.
+        reading: Blocks in which queries read the orbits, the last ones; all where there are fewer.
         heads: Attention heads.
         expansion: Width of the feed-forward layers over ``hidden``.
         dropout: Share of every change that is dropped in training.
@@ -48,11 +49,14 @@ class WyformerConfig:
         sample_element_temperature: Of the elements' probabilities. This and the next two may be changed after training.
         sample_site_temperature: Of the site symmetries' probabilities.
         sample_enumeration_temperature: Of the enumerations' probabilities.
+        sample_unbalanced: Share that is kept of the genes whose ions cannot be neutral; others are drawn instead. What
+            makes composition validity the data's, where that of the network is less.
     """
 
     name: str = "wyformer"
     hidden: int = 128
-    layers: int = 4
+    layers: int = 3
+    reading: int = 2
     heads: int = 4
     expansion: int = 2
     dropout: float = 0.1
@@ -61,6 +65,7 @@ class WyformerConfig:
     sample_element_temperature: float = 1.0
     sample_site_temperature: float = 1.0
     sample_enumeration_temperature: float = 1.0
+    sample_unbalanced: float = 1.0
 
 
 class Wyformer(nn.Module):
@@ -88,7 +93,7 @@ class Wyformer(nn.Module):
         self.config, self.data = config, data
         self.vocabulary = GeneVocabulary(data)
         self.features = GeneFeatures(self.vocabulary, config.hidden)
-        self.network = SetTransformer(config.hidden, config.layers, config.heads, config.expansion)
+        self.network = SetTransformer(config.hidden, config.layers, config.reading, config.heads, config.expansion)
         sizes = (self.vocabulary.classes + 1, self.vocabulary.sites, self.vocabulary.enumerations)
         outputs = (*sizes, len(data.property_names))
         self.heads = nn.ModuleList(
@@ -248,7 +253,7 @@ class Wyformer(nn.Module):
         """Weights that have an entry per class: the dimension, and what each entry is for."""
         classes = self.vocabulary.labels()
         return {
-            "features.element.weight": (0, classes),
+            "features.element_table.weight": (0, classes),
             "features.count_read.weight": (1, self.features.counted(classes)),
             **{f"heads.0.1.{part}": (0, [*classes, "end"]) for part in ("weight", "bias")},
             **{f"heads.3.1.{part}": (0, [f"property {n}" for n in self.data.property_names])

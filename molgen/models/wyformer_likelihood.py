@@ -12,7 +12,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -29,6 +29,9 @@ ORDERS = 8
 """Random orders of a larger gene."""
 _PAIRS = 4096
 _Orbit = tuple[int, int]
+_Question = tuple[Sequence[_Orbit], _Orbit | None]
+"""What is there, and the orbit that comes next, or None for the end."""
+_Total = Callable[[Sequence[float]], float]
 
 
 def log_prob(model: Wyformer, batch: GeneBatch, noise: NoiseSource) -> tuple[Tensor, Tensor]:
@@ -42,76 +45,88 @@ def log_prob(model: Wyformer, batch: GeneBatch, noise: NoiseSource) -> tuple[Ten
         noise: Random draws, for orders.
     """
     placed = model.encode(batch)
-    device, uniform = batch.device, noise.uniform().tolist()
-    values, exact = [], []
+    uniform, questions, sums = noise.uniform().tolist(), [], []
+    exact = []
     for row, group in enumerate(placed.groups.tolist()):
         mask = placed.mask[row]
         orbits = list(zip(placed.elements[row][mask].tolist(), placed.places[row][mask].tolist(), strict=True))
         counts = Counter(orbits)
         exact.append(math.prod(count + 1 for count in counts.values()) <= MOST_PARTS)
-        if exact[-1]:
-            values.append(_exact(model, group, counts, device))
-        else:
-            generator = torch.Generator().manual_seed(int(uniform[row] * 2**53))
-            values.append(_bound(model, group, orbits, device, generator))
-    return torch.tensor(values, dtype=torch.float64, device=device), torch.tensor(exact, device=device)
+        generator = torch.Generator().manual_seed(int(uniform[row] * 2**53))
+        asked, total = _exact(counts) if exact[-1] else _bound(orbits, generator)
+        questions += [(group, *question) for question in asked]
+        sums.append((len(asked), total))
+    logs, values = iter(_next_log_probs(model, questions, batch.device)), []
+    for length, total in sums:
+        values.append(total(list(itertools.islice(logs, length))))
+    return (
+        torch.tensor(values, dtype=torch.float64, device=batch.device),
+        torch.tensor(exact, device=batch.device),
+    )
 
 
-def _exact(model: Wyformer, group: int, counts: Counter[_Orbit], device: torch.device) -> float:
+def _exact(counts: Counter[_Orbit]) -> tuple[list[_Question], _Total]:
+    """Questions about every part of a gene, and the log of its probability from their answers."""
     kinds = list(counts)
     parts = list(itertools.product(*(range(counts[kind] + 1) for kind in kinds)))
     steps = [(part, k) for part in parts for k, kind in enumerate(kinds) if part[k] < counts[kind]]
-    sets = [_listed(kinds, part) for part, _ in steps]
     full = tuple(counts[kind] for kind in kinds)
-    following: list[_Orbit | None] = [kinds[k] for _, k in steps]
-    logs = _next_log_probs(model, group, [*sets, _listed(kinds, full)], [*following, None], device)
-    reached = {parts[0]: 0.0}
-    arrivals: dict[tuple[int, ...], list[float]] = {}
-    for (part, k), log in zip(steps, logs, strict=False):  # parts come in order: each after all that lead to it
-        if part not in reached:
-            reached[part] = _log_sum(arrivals[part])
-        arrivals.setdefault((*part[:k], part[k] + 1, *part[k + 1 :]), []).append(reached[part] + log)
-    return _log_sum(arrivals[full]) + logs[-1]
+    questions: list[_Question] = [(_listed(kinds, part), kinds[k]) for part, k in steps]
+
+    def total(logs: Sequence[float]) -> float:
+        reached = {parts[0]: 0.0}
+        arrivals: dict[tuple[int, ...], list[float]] = {}
+        for (part, k), log in zip(steps, logs, strict=False):  # parts come in order: each after all that lead to it
+            if part not in reached:
+                reached[part] = _log_sum(arrivals[part])
+            arrivals.setdefault((*part[:k], part[k] + 1, *part[k + 1 :]), []).append(reached[part] + log)
+        return _log_sum(arrivals[full]) + logs[-1]
+
+    return [*questions, (_listed(kinds, full), None)], total
 
 
-def _bound(
-    model: Wyformer, group: int, orbits: list[_Orbit], device: torch.device, generator: torch.Generator
-) -> float:
+def _bound(orbits: list[_Orbit], generator: torch.Generator) -> tuple[list[_Question], _Total]:
+    """Questions along random orders of a gene, and the bound of the log of its probability from their answers."""
     repeats = sum(math.lgamma(count + 1) for count in Counter(orbits).values())
     log_orders = math.lgamma(len(orbits) + 1) - repeats  # of distinct orders, each as likely as any other
-    sets: list[list[_Orbit]] = []
-    following: list[_Orbit | None] = []
+    questions: list[_Question] = []
     for _ in range(ORDERS):
         order = [orbits[i] for i in torch.randperm(len(orbits), generator=generator).tolist()]
-        sets += [order[:k] for k in range(len(order) + 1)]
-        following += [*order, None]
-    logs = _next_log_probs(model, group, sets, following, device)
-    each = [sum(logs[at : at + len(orbits) + 1]) for at in range(0, len(logs), len(orbits) + 1)]
-    return _log_sum(each) - math.log(ORDERS) + log_orders
+        questions += [(order[:k], orbit) for k, orbit in enumerate([*order, None])]
+
+    def total(logs: Sequence[float]) -> float:
+        each = [sum(logs[at : at + len(orbits) + 1]) for at in range(0, len(logs), len(orbits) + 1)]
+        return _log_sum(each) - math.log(ORDERS) + log_orders
+
+    return questions, total
 
 
 def _next_log_probs(
-    model: Wyformer,
-    group: int,
-    sets: Sequence[Sequence[_Orbit]],
-    following: Sequence[_Orbit | None],
-    device: torch.device,
+    model: Wyformer, questions: Sequence[tuple[int, Sequence[_Orbit], _Orbit | None]], device: torch.device
 ) -> list[float]:
-    """log p of the orbit that follows each set; None for the end."""
+    """log p of the orbit that follows each set in its space group; None for the end."""
     logs: list[float] = []
     table = model.vocabulary
-    for at in range(0, len(sets), _PAIRS):
-        some, after = sets[at : at + _PAIRS], following[at : at + _PAIRS]
-        width = max(map(len, some))
-        padded = torch.tensor([[*one, *[(0, 0)] * (width - len(one))] for one in some], device=device)
+    order = sorted(range(len(questions)), key=lambda row: len(questions[row][1]))  # sets of one size together
+    for at in range(0, len(order), _PAIRS):
+        some = [questions[row] for row in order[at : at + _PAIRS]]
+        width = max(len(there) for _, there, _ in some)
+        padded = torch.tensor([[*there, *[(0, 0)] * (width - len(there))] for _, there, _ in some], device=device)
         padded = padded.view(len(some), width, 2).long()
-        mask = torch.arange(width, device=device) < torch.tensor([[len(one)] for one in some], device=device)
-        groups = torch.full((len(some),), group, device=device)
-        placed = Placed(groups=groups, mask=mask, elements=padded[..., 0], places=padded[..., 1])
-        element = torch.tensor([table.end if one is None else one[0] for one in after], device=device)
-        place = torch.tensor([0 if one is None else one[1] for one in after], device=device)
+        sizes = torch.tensor([[len(there)] for _, there, _ in some], device=device)
+        placed = Placed(
+            groups=torch.tensor([group for group, _, _ in some], device=device),
+            mask=torch.arange(width, device=device) < sizes,
+            elements=padded[..., 0],
+            places=padded[..., 1],
+        )
+        element = torch.tensor([table.end if after is None else after[0] for _, _, after in some], device=device)
+        place = torch.tensor([0 if after is None else after[1] for _, _, after in some], device=device)
         logs += orbit_log_prob(model, placed, element, place).tolist()
-    return logs
+    values = [0.0] * len(order)
+    for row, log in zip(order, logs, strict=True):
+        values[row] = log
+    return values
 
 
 def orbit_log_prob(model: Wyformer, placed: Placed, element: Tensor, place: Tensor) -> Tensor:

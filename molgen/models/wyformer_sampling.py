@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 WORTH_LEAVING_OUT = 0.8
-"""The rest is asked, too, when more than this share of the rows has a question: to pick them out costs as much."""
+"""Rows are picked out when they are less than this share of all: else it costs as much as it spares."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,10 +27,12 @@ class Choices:
 
     Attributes:
         end: Whether the gene may end, shape ``(B,)``.
+        elements: Whether an element may go to some position, shape ``(B, K)``.
         orbits: Whether an orbit of an element may go to a position, shape ``(B, K, P)``.
     """
 
     end: Tensor
+    elements: Tensor
     orbits: Tensor
 
 
@@ -79,27 +81,28 @@ def draw(model: Wyformer, groups: Tensor, wanted: Wanted, noise: NoiseSource) ->
     length = torch.zeros_like(groups)
     stuck, log_prob = torch.zeros(count, dtype=torch.bool, device=device), torch.zeros(count, device=device)
     properties = torch.full((count, len(model.data.property_names)), torch.nan, device=device)
-    rows = torch.arange(count, device=device)
+    rows, codes, keys = torch.arange(count, device=device), _codes(model), groups.clone()
     for stage in range(most):
         there = torch.ones(len(rows), stage, dtype=torch.bool, device=device)
         parts = {"elements": elements[rows, :stage], "places": places[rows, :stage]}
         placed = Placed(groups=groups[rows], mask=there, **parts)
         choices = wanted.choices(placed, rows)
-        may = torch.cat([choices.orbits.any(2), choices.end.unsqueeze(1)], dim=1)
+        may = torch.cat([choices.elements, choices.end.unsqueeze(1)], dim=1)
         can = may.any(1)
         stuck[rows[~can]] = True
-        seen = model.remember(placed, Dropout())
+        seen = _Seen.of(model, placed, keys[rows])
         element, place, gained = _next(model, placed, seen, choices, may, uniform[rows, 3 * stage : 3 * stage + 3])
         goes_on = can & (element != model.vocabulary.end)
         log_prob[rows] += gained * can
         ends = (~goes_on).nonzero().squeeze(1)
         if len(ends):
-            known = (seen[0].of(ends), seen[1][ends])
-            properties[rows[ends]] = model.described(placed.groups[ends], *known).to(properties)
+            memory, start = seen.at(ends)
+            properties[rows[ends]] = model.described(placed.groups[ends], memory, start).to(properties)
         rows, element, place = rows[goes_on], element[goes_on], place[goes_on]
         if not len(rows):
             break
         elements[rows, stage], places[rows, stage] = element, place
+        keys[rows] += codes[element, place]
         length[rows] = stage + 1
     else:
         stuck[rows] = True
@@ -113,8 +116,65 @@ def draws_per_gene(model: Wyformer) -> int:
     return 3 * (len(model.data.orbit_histogram) + 1)
 
 
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a model knows of genes, once for all that have the same orbits so far: at the beginning those are many.
+
+    Attributes:
+        memory: Of the distinct ones.
+        start: Of their queries, shape ``(D, hidden)``.
+        which: The one that each gene is, shape ``(B,)``.
+    """
+
+    memory: Memory
+    start: Tensor
+    which: Tensor
+
+    @classmethod
+    def of(cls, model: Wyformer, placed: Placed, keys: Tensor) -> _Seen:
+        """Ask the model.
+
+        Args:
+            model: In evaluation mode.
+            placed: What is there.
+            keys: Alike where, and only where, that is the same, shape ``(B,)``.
+        """
+        first, which = distinct(keys)
+        parts = (placed.groups[first], placed.mask[first], placed.elements[first], placed.places[first])
+        one = Placed(groups=parts[0], mask=parts[1], elements=parts[2], places=parts[3])
+        return cls(*model.remember(one, Dropout()), which)
+
+    def at(self, rows: Tensor) -> tuple[Memory, Tensor]:
+        """Of some genes."""
+        which = self.which[rows]
+        if len(which) == len(self.start) and bool((which == torch.arange(len(which), device=which.device)).all()):
+            return self.memory, self.start
+        return self.memory.of(which), self.start[which]
+
+
+def distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
+    """A row of each distinct key, ``(D,)``, and which of these each row equals, ``(B,)``.
+
+    All rows in order where few could be left out.
+    """
+    rows = torch.arange(len(keys), device=keys.device)
+    values, which = keys.unique(return_inverse=True)
+    if len(values) > WORTH_LEAVING_OUT * len(keys):
+        return rows, rows
+    return torch.empty_like(values).scatter_(0, which, rows), which
+
+
+def _codes(model: Wyformer) -> Tensor:
+    """A random number for every element on every position, shape ``(K, P)``: their sums, modulo 2^64, tell multisets of
+    orbits apart; that two of a million coincide has a probability of 10^-7."""
+    table = model.vocabulary
+    generator = torch.Generator().manual_seed(0)
+    shape, most = (table.classes, table.exists.shape[1]), 2**63 - 1
+    return torch.randint(-most, most, shape, generator=generator).to(table.exists.device)
+
+
 def _next(
-    model: Wyformer, placed: Placed, seen: tuple[Memory, Tensor], choices: Choices, may: Tensor, uniform: Tensor
+    model: Wyformer, placed: Placed, seen: _Seen, choices: Choices, may: Tensor, uniform: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The next element (or the end) and position of each gene, and the log of their probability, each ``(B,)``.
 
@@ -128,22 +188,24 @@ def _next(
     """
     table, config = model.vocabulary, model.config
     rows = torch.arange(len(uniform), device=uniform.device)
-    memory, start = seen
     zero = torch.zeros_like(placed.groups)
 
-    def pick(which: int, asked: Tensor, may: Tensor, element: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+    def pick(number: int, asked: Tensor, may: Tensor, element: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
         """A class of each row and its log p; the network is spared rows not ``asked``, where only one may come."""
         chosen, gained = may.long().argmax(1), torch.zeros(len(may), device=may.device)
         at = asked.nonzero().squeeze(1)
         if not len(at):
             return chosen, gained
         if len(at) > WORTH_LEAVING_OUT * len(may):
-            at, known = rows, memory
-        else:
-            known = memory.of(at)
-        query = model.features.one_query(which, start[at], placed.groups[at], element[at], place[at])
-        logits = at_least_float32(model.heads[which](model.network.read(query, known, Dropout())[:, 0]))
-        picked, log_prob = _pick(logits, may[at], temperatures[which], uniform[at, which])
+            at = rows
+        positions = table.exists.shape[1]
+        told = element[at] * positions + place[at]  # the question, besides what is there
+        first, which = distinct(seen.which[at] * (table.classes * positions) + told)
+        few = at[first]
+        memory, start = seen.at(few)
+        query = model.features.one_query(number, start, placed.groups[few], element[few], place[few])
+        logits = at_least_float32(model.heads[number](model.network.read(query, memory, Dropout())[:, 0]))[which]
+        picked, log_prob = _pick(logits, may[at], temperatures[number], uniform[at, number])
         return chosen.index_copy(0, at, picked), gained.to(log_prob.dtype).index_copy(0, at, log_prob)
 
     temperatures = (

@@ -1,7 +1,7 @@
 """A transformer over a set: tokens without order, and queries that read the set without changing it.
 
 No positional encoding: the tokens' order never changes a result (Zaheer et al. 2017; Lee et al. 2019). A query attends
-to the tokens and to itself in every layer, so that several questions share one pass over the set.
+to the tokens and to itself in the last layers, so that several questions share one pass over the set.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Keys and values of a set in every layer, each of shape ``(B, heads, T, width)``, and which tokens are real.
+    """Keys and values of a set in the layers that queries read, ``(B, heads, T, width)``, and which tokens are real.
 
     Attributes:
         keys: By layer.
         values: By layer.
-        mask: Shape ``(B, T)``.
+        mask: Shape ``(B, T)``; None where all are.
     """
 
     keys: list[Tensor]
     values: list[Tensor]
-    mask: Tensor
+    mask: Tensor | None
 
     def of(self, rows: Tensor) -> Memory:
         """That of some of the sets."""
-        return Memory([key[rows] for key in self.keys], [value[rows] for value in self.values], self.mask[rows])
+        mask = None if self.mask is None else self.mask[rows]
+        return Memory([key[rows] for key in self.keys], [value[rows] for value in self.values], mask)
 
 
 class Dropout:
@@ -56,27 +57,27 @@ class _Rows:
 
     Args:
         mask: True where a token is real, shape ``(B, T)``.
-        rounded: Round the number of rows up by repeating the first. For every new size of a bfloat16 matrix a CPU's
-            kernels are made anew, which takes longer than the product itself.
+        rounded: Round the number of rows up with zeros. For every new size of a bfloat16 matrix kernels are made
+            anew, which takes longer than the product itself.
     """
 
     def __init__(self, mask: Tensor, rounded: bool) -> None:
         self.shape, self.total = mask.shape, mask.numel()
-        chosen = mask.flatten().nonzero().squeeze(1)
-        self.count = len(chosen)
+        self.chosen = None if bool(mask.all()) else mask.flatten().nonzero().squeeze(1)
+        self.count = self.total if self.chosen is None else len(self.chosen)
         step = 1 << max(6, self.count.bit_length() - 4)  # at most an eighth more, or 63
-        self.chosen = F.pad(chosen, (0, -self.count % step)) if rounded else chosen
-        self.whole = self.count == len(self.chosen) == self.total
+        self.more = -self.count % step if rounded else 0
 
     def packed(self, tokens: Tensor) -> Tensor:
         """Shape ``(B, T, ...)`` as ``(rows, ...)``."""
-        return tokens.flatten(0, 1) if self.whole else tokens.flatten(0, 1)[self.chosen]
+        rows = tokens.flatten(0, 1) if self.chosen is None else tokens.flatten(0, 1)[self.chosen]
+        return F.pad(rows, (0, 0, 0, self.more)) if self.more else rows
 
     def spread(self, rows: Tensor) -> Tensor:
         """Shape ``(rows, ...)`` as ``(B, T, ...)``, zero where no token is real."""
         made = rows[: self.count]
-        if self.count < self.total:
-            made = rows.new_zeros(self.total, *rows.shape[1:]).index_copy(0, self.chosen[: self.count], made)
+        if self.chosen is not None:
+            made = rows.new_zeros(self.total, *rows.shape[1:]).index_copy(0, self.chosen, made)
         return made.view(*self.shape, *rows.shape[1:])
 
 
@@ -103,14 +104,14 @@ class _Block(nn.Module):
         return F.linear(self.before_attention(x), self.read_in.weight[hidden:], self.read_in.bias[hidden:])
 
     @staticmethod
-    def scores(query: Tensor, key: Tensor, mask: Tensor) -> Tensor:
+    def scores(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
         """What is looked at, before the softmax: at least float32, shape ``(B, heads, Q, T)``.
 
         Written out: the backward pass of torch's attention takes 20 times as long on a CPU with so few tokens.
         """
         made: Tensor = (query * query.shape[-1] ** -0.5) @ key.mT
         made = made.float() if made.dtype == torch.bfloat16 else made
-        return made.masked_fill(~mask[:, None, None, :], -torch.inf)
+        return made if mask is None else made.masked_fill(~mask[:, None, None, :], -torch.inf)
 
     def finished(self, x: Tensor, mixed: Tensor, drop: Dropout) -> Tensor:
         """What becomes of tokens, ``(..., hidden)``, by what they saw, ``(..., heads * width)``."""
@@ -125,12 +126,14 @@ class SetTransformer(nn.Module):
     Args:
         hidden: Width.
         layers: Blocks.
+        reading: Of them, the last ones, in which queries read the set; all where there are fewer.
         heads: Attention heads.
         expansion: Width of the gated feed-forward layers over ``hidden``.
     """
 
-    def __init__(self, hidden: int, layers: int, heads: int, expansion: int) -> None:
+    def __init__(self, hidden: int, layers: int, reading: int, heads: int, expansion: int) -> None:
         super().__init__()
+        self.reading = min(reading, layers)
         self.blocks = nn.ModuleList(_Block(hidden, heads, expansion) for _ in range(layers))
 
     @property
@@ -146,20 +149,22 @@ class SetTransformer(nn.Module):
         return _Rows(mask, self._kind == torch.bfloat16 or torch.is_autocast_enabled(mask.device.type))
 
     def remember(self, tokens: Tensor, mask: Tensor, drop: Dropout) -> Memory:
-        """What every layer knows of the set.
+        """What the layers that queries read know of the set.
 
         Args:
             tokens: Shape ``(B, T, hidden)``; at least one of every set is real.
             mask: True where a token is real, shape ``(B, T)``.
             drop: Applied to every change.
         """
-        memory, rows = Memory([], [], mask), self._rows(mask)
+        memory, rows = Memory([], [], None if bool(mask.all()) else mask), self._rows(mask)
         x = rows.packed(tokens).to(self._kind)
-        for block in self._layers[:-1]:
+        unread = len(self.blocks) - self.reading
+        for number, block in enumerate(self._layers[:-1]):
             query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
-            memory.keys.append(key)
-            memory.values.append(value)
-            shares = block.scores(query, key, mask).softmax(-1).to(value.dtype)
+            if number >= unread:
+                memory.keys.append(key)
+                memory.values.append(value)
+            shares = block.scores(query, key, memory.mask).softmax(-1).to(value.dtype)
             mixed = (shares @ value).transpose(1, 2).flatten(2)
             x = block.finished(x, rows.packed(mixed), drop)
         last = self._layers[-1]
@@ -179,9 +184,9 @@ class SetTransformer(nn.Module):
         Returns:
             Shape ``(B, Q, hidden)``.
         """
-        rows = self._rows(memory.mask.new_ones(queries.shape[:2]))
+        rows = self._rows(torch.ones(queries.shape[:2], dtype=torch.bool, device=queries.device))
         x = rows.packed(queries).to(self._kind)
-        for block, keys, values in zip(self._layers, memory.keys, memory.values, strict=True):
+        for block, keys, values in zip(self._layers[-self.reading :], memory.keys, memory.values, strict=True):
             query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
             scores = block.scores(query, keys, memory.mask)
             own = (query * key).sum(-1, keepdim=True).to(scores) * query.shape[-1] ** -0.5

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.chemistry.charge_balance import is_charge_balanced
 from molgen.elements import SYMBOLS
 from molgen.models.data_summary import DataSummary
 from molgen.models.gene_features import CELL_NUMBERS, cells_of
@@ -21,9 +22,10 @@ from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions
 from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.gene import CELL, Gene
 
-BATCH = 32 * CHUNK
-"""Genes at once."""
+BATCH = 64 * CHUNK
+"""Genes at once: of many, more are alike at the beginning."""
 _GROUPS = 10
+_LUCK = 11
 
 
 def plan_genes(data: DataSummary, request: GeneRequest, n: int, seed: int) -> Plan:
@@ -77,7 +79,8 @@ def make_genes(
 
     Yields:
         The chunk's index, its genes with their predicted properties, and why each is not what was asked for
-        ("kind: detail"), empty where it is.
+        ("kind: detail"), empty where it is. Of genes whose ions cannot be neutral the model's ``sample_unbalanced``
+        are kept, unless a composition is asked for.
     """
     model = model.in_bfloat16() if precision == "bf16" else model
     device = next(model.parameters()).device
@@ -96,6 +99,12 @@ def make_genes(
             drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
             genes = _described(_batch_of(model, drawn), model.named(drawn.properties))
         problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
+        kept = 1.0 if request.compositions is not None else model.config.sample_unbalanced
+        luck = np.concatenate([generator_of(plan.noise_seed(c), _LUCK).random(len(plan.chunks[c])) for c in chunks])
+        problems = [
+            problem or (_unbalanced(gene) if draw >= kept else "")
+            for gene, problem, draw in zip(genes, problems, luck.tolist(), strict=True)
+        ]
         if request.compositions is not None and request.compositions.labels:
             labels = [request.compositions.labels[item] for item in items.tolist()]
             genes = [gene.labelled(label) for gene, label in zip(genes, labels, strict=True)]
@@ -153,6 +162,10 @@ def _problem(gene: Gene, stuck: bool) -> str:
     if defect := gene.problem():
         return f"impossible gene: {defect}"
     return ""
+
+
+def _unbalanced(gene: Gene) -> str:
+    return "" if is_charge_balanced(gene.numbers) else f"not charge balanced: {gene.formula}"
 
 
 def _so_far(gene: Gene) -> str:

@@ -39,7 +39,8 @@ class AtomsAndElements:
         free = table.open_places(placed, most)
         end = placed.mask.any(1) & (here >= self.atoms[0])
         if self.elements is None:
-            return Choices(end=end, orbits=free.unsqueeze(1).expand(-1, count, -1))
+            any_of_them = free.any(1, keepdim=True).expand(-1, count)
+            return Choices(end=end, elements=any_of_them, orbits=free.unsqueeze(1).expand(-1, count, -1))
         seen = torch.zeros(len(free), count, dtype=torch.bool, device=free.device)
         seen = seen.scatter(1, placed.elements, True) if placed.mask.shape[1] else seen
         missing = (~seen[:, self.elements]).sum(1)
@@ -50,7 +51,7 @@ class AtomsAndElements:
         others = (missing.unsqueeze(1) - (allowed & ~seen).long()).clamp(min=0)
         room = (most - here).view(-1, 1, 1) - others.unsqueeze(2) * smallest.view(-1, 1, 1)
         orbits = allowed.unsqueeze(2) & free.unsqueeze(1) & (atoms.unsqueeze(1) <= room)
-        return Choices(end=end & (missing == 0), orbits=orbits)
+        return Choices(end=end & (missing == 0), elements=orbits.any(2), orbits=orbits)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -78,7 +79,8 @@ class ExactCompositions:
             for column, e in enumerate(classes):
                 allowed = openings(number, used, tuple(rest[k] for k in classes), column)
                 orbits[row, e, list(allowed)] = True
-        return Choices(end=(left == 0).all(1) & placed.mask.any(1), orbits=orbits.to(device))
+        orbits = orbits.to(device)
+        return Choices(end=(left == 0).all(1) & placed.mask.any(1), elements=orbits.any(2), orbits=orbits)
 
 
 @cache

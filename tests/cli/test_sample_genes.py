@@ -119,7 +119,24 @@ def test_charge_balanced_genes_replace_the_others(checkpoint, tmp_path):
     genes = list(read_genes(out))
     assert len(genes) == 40
     assert all(is_charge_balanced(gene.numbers) for gene in genes)
-    assert sidecar(out)["settings"]["charge_balanced"] is True
+    assert sidecar(out)["settings"]["options"]["unbalanced"] == 0
+
+
+def test_a_share_of_the_unbalanced_ones_is_kept(checkpoint, tmp_path):
+    """Those that are left out depend on the seed alone, and what replaces them does not change the others."""
+    out = {share: tmp_path / f"{share}.jsonl" for share in ("0", "0.5", "1")}
+    for share, path in out.items():
+        done = run(checkpoint, "-n", 60, "-o", path, "--set", f"unbalanced={share}")
+        assert done.exit_code == 0, done.stderr
+    found = {share: [gene.fingerprint for gene in read_genes(path)] for share, path in out.items()}
+    unbalanced = [sum(not is_charge_balanced(gene.numbers) for gene in read_genes(path)) for path in out.values()]
+    assert unbalanced[0] == 0 < unbalanced[1] < unbalanced[2]
+    assert len(set(found["0.5"]) & set(found["1"])) > len(set(found["0"]) & set(found["1"]))
+    assert run(checkpoint, "-n", 5, "-o", out["1"], "--set", "unbalanced=1.5").exit_code == 3
+    formula = ["--formula", "NaCl2", "-n", 4, "-o", tmp_path / "formula.jsonl"]
+    done = run(checkpoint, *formula, "--set", "unbalanced=0")
+    assert (done.exit_code, len(list(read_genes(tmp_path / "formula.jsonl")))) == (0, 4), done.stderr
+    assert run(checkpoint, *formula, "--charge-balanced").exit_code == 2
 
 
 def test_usual_steps_where_genes_are_given_and_more_atoms_than_any_crystal_has(checkpoint, realiser, tmp_path):

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from molgen.models.gene_features import CELL_NUMBERS, cell_numbers, cells_of
+from molgen.models import wyformer_sampling
+from molgen.models.gene_features import CELL_NUMBERS, cell_numbers, cells_of, element_marks
 from molgen.models.gene_vocabulary import Placed
 from molgen.models.wyformer_likelihood import log_prob, orbit_log_prob
-from molgen.models.wyformer_sampling import draw, draws_per_gene
+from molgen.models.wyformer_sampling import distinct, draw, draws_per_gene
 from molgen.networks.set_transformer import Dropout, SetTransformer
 from molgen.randomness import NoiseBlock, NoiseSource
 from molgen.sampling.wanted_genes import AtomsAndElements
@@ -173,7 +174,7 @@ def test_loss_is_an_unbiased_estimate_of_the_entropy_in_random_order(make):
 
 
 def test_answers_to_a_query_do_not_depend_on_other_queries(generator):
-    network = SetTransformer(12, 2, 3, 2).double()
+    network = SetTransformer(12, 2, 2, 3, 2).double()
     tokens = torch.randn(2, 4, 12, generator=generator, dtype=torch.float64)
     queries = torch.randn(2, 3, 12, generator=generator, dtype=torch.float64)
     mask = torch.tensor([[True, True, False, False], [True, True, True, True]])
@@ -252,3 +253,53 @@ def test_predicted_properties_are_in_their_own_units(model):
     predicted = model.predict(batch_of(GENES))
     assert list(predicted) == list(model.data.property_names)
     assert all(value.shape == (4,) for value in predicted.values())
+
+
+@pytest.mark.parametrize(
+    ("z", "period", "group"),
+    [
+        (1, 1, 1),
+        (2, 1, 18),
+        (6, 2, 14),
+        (17, 3, 17),
+        (26, 4, 8),
+        (57, 6, 19),
+        (70, 6, 19),
+        (71, 6, 3),
+        (79, 6, 11),
+        (92, 7, 19),
+    ],
+)
+def test_periods_and_groups(z, period, group):
+    (marks,) = element_marks([z]).tolist()
+    assert [k for k, mark in enumerate(marks) if mark] == [period - 1, 6 + group]
+
+
+def test_what_is_alike_is_asked_once(make, monkeypatch):
+    """And what is drawn is the same as when every gene is asked about by itself."""
+    model = toy(make)
+    wanted = AtomsAndElements(table=model.vocabulary, atoms=(1, 3), elements=None)
+    groups, asked = torch.tensor([2, 47, 47, 6] * 60), []
+    remember = model.network.remember
+    monkeypatch.setattr(model.network, "remember", lambda *given: asked.append(len(given[0])) or remember(*given))
+    with torch.inference_mode():
+        few = draw(model, groups, wanted, noise(len(groups), draws_per_gene(model)))
+        sizes = list(asked)
+        every = torch.arange(len(groups))
+        monkeypatch.setattr(wyformer_sampling, "distinct", lambda keys: (every[: len(keys)], every[: len(keys)]))
+        all_of_them = draw(model, groups, wanted, noise(len(groups), draws_per_gene(model)))
+    assert sizes[0] == 3
+    assert sizes[1] < 120
+    assert torch.equal(few.placed.elements, all_of_them.placed.elements)
+    assert torch.equal(few.placed.places, all_of_them.placed.places)
+    torch.testing.assert_close(few.log_prob, all_of_them.log_prob)
+    torch.testing.assert_close(few.properties, all_of_them.properties)
+
+
+def test_distinct_rows():
+    keys = torch.tensor([7, 3, 7, 7, 3, -1])
+    first, which = distinct(keys)
+    assert torch.equal(keys[first][which], keys)
+    assert len(first) == 3
+    first, which = distinct(torch.arange(5))
+    assert torch.equal(first, which)

@@ -12,7 +12,7 @@ SIZES = (4, 1, 3)
 
 def test_padding_changes_nothing():
     torch.manual_seed(0)
-    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2).double()
+    network = SetTransformer(hidden=16, layers=3, reading=2, heads=2, expansion=2).double()
     tokens, queries = torch.randn(3, 4, 16).double(), torch.randn(3, 2, 16).double()
     mask = torch.arange(4) < torch.tensor(SIZES).unsqueeze(1)
     nothing_dropped = Dropout(1e-12, torch.Generator().manual_seed(0))  # takes the way of training
@@ -42,7 +42,7 @@ def test_real_tokens_as_rows(rounded, lengths, width, count):
 
 def test_in_bfloat16_answers_are_nearly_the_same():
     torch.manual_seed(0)
-    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2)
+    network = SetTransformer(hidden=16, layers=3, reading=2, heads=2, expansion=2)
     tokens, queries = torch.randn(3, 4, 16), torch.randn(3, 2, 16)
     mask = torch.arange(4) < torch.tensor(SIZES).unsqueeze(1)
     exact = network.read(queries, network.remember(tokens, mask, Dropout()), Dropout())
@@ -54,7 +54,7 @@ def test_in_bfloat16_answers_are_nearly_the_same():
 
 def test_memory_of_some_sets():
     torch.manual_seed(0)
-    network = SetTransformer(hidden=16, layers=3, heads=2, expansion=2).double()
+    network = SetTransformer(hidden=16, layers=3, reading=2, heads=2, expansion=2).double()
     tokens, queries = torch.randn(3, 4, 16).double(), torch.randn(3, 2, 16).double()
     memory = network.remember(tokens, torch.ones(3, 4, dtype=torch.bool), Dropout())
     rows = torch.tensor([2, 0])
