@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from molgen.geometry.symmetry import Symmetry
 from molgen.structure import Structure
 
 
@@ -27,6 +28,7 @@ class AtomBatch:
         bonds: Symmetric bond orders (0 none, 1, 2, 3, 4 aromatic), shape ``(B, N, N)``, int64, or None.
         lattice: Cell vectors as rows in angstrom, shape ``(B, 3, 3)``, or None for molecules.
         properties: Named values of whole structures, each of shape ``(B,)``.
+        symmetry: Space groups and orbits of the structures, exact up to rounding; None where they are not known.
     """
 
     mask: Tensor
@@ -36,6 +38,7 @@ class AtomBatch:
     bonds: Tensor | None = None
     lattice: Tensor | None = None
     properties: dict[str, Tensor] = field(default_factory=dict)
+    symmetry: Symmetry | None = None
 
     def __len__(self) -> int:
         return self.mask.shape[0]
@@ -59,11 +62,13 @@ class AtomBatch:
 
     def to(self, device: torch.device | str) -> AtomBatch:
         """Copy on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+        symmetry = None if self.symmetry is None else self.symmetry.to(device)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True)).replace(symmetry=symmetry)
 
     def __getitem__(self, rows: slice | Tensor) -> AtomBatch:
         """The structures in ``rows`` (a slice, a boolean mask or indices), with the same padding."""
-        return self._map(lambda tensor: tensor[rows])
+        symmetry = None if self.symmetry is None else self.symmetry[rows]
+        return self._map(lambda tensor: tensor[rows]).replace(symmetry=symmetry)
 
     @classmethod
     def from_structures(cls, structures: Sequence[Structure], *, dtype: torch.dtype = torch.float32) -> AtomBatch:

@@ -26,6 +26,8 @@ from pymatgen.core import Structure as Crystal
 from molgen.convert import from_pymatgen
 from molgen.datasets.crystal_cleaning import SPACE_GROUP, RawCrystal, clean
 from molgen.datasets.crystal_prepare import CELL
+from molgen.datasets.genes import GeneSet
+from molgen.datasets.packed import PackedDataset
 from molgen.datasets.packing import PackWriter
 from molgen.datasets.prepare import random_split
 from molgen.elements import COVALENT_RADII, NUMBERS
@@ -235,7 +237,8 @@ def main() -> None:
             "skipped": {"total": 0, "reasons": {}, "examples": []},
         }
         fingerprint = writer.finish(random_split(len(writer), (0.8, 0.1, 0.1), seed=0), meta)
-    print(f"{made.total()} crystals, left out {dict(left_out)}, fingerprint {fingerprint}")
+    genes = GeneSet.open(PackedDataset.open(arguments.out), workers=-1)  # kept beside the data
+    print(f"{made.total()} crystals, {len(genes)} genes, left out {dict(left_out)}, fingerprint {fingerprint}")
 
 
 if __name__ == "__main__":

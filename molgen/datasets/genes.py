@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from molgen.chemistry.unit_cell import TIGHT, TOLERANCE, space_group
+from molgen.chemistry.unit_cell import TIGHT, TOLERANCE, space_group, symmetry
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import InputError
 from molgen.structure import Structure
@@ -23,7 +24,7 @@ from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.gene import CELL, Gene
 from molgen.workers import ordered_map
 
-_VERSION = 1
+_VERSION = 2
 _PIECE = 200
 
 
@@ -41,6 +42,8 @@ class GeneSet:
         elements: Atomic number of every orbit, gene after gene.
         places: Index of every orbit's Wyckoff position.
         cells: Conventional cells, lengths in angstrom and angles in degrees, shape ``(n, 6)``.
+        parameters: Free parameters of every orbit (:mod:`molgen.chemistry.orbit_parameters`), shape ``(orbits, 3)``;
+            NaN where they were not found.
         failed: Crystals without a gene, by kind of reason.
         properties: Values of whole crystals by name, each of shape ``(n,)``, NaN where unknown.
     """
@@ -50,6 +53,7 @@ class GeneSet:
         self.rows, self.groups, self.tight = arrays["rows"], arrays["groups"], arrays["tight"]
         self.sizes: NDArray[np.int64] = arrays["sizes"].astype(np.int64)
         self.elements, self.places, self.cells = arrays["elements"], arrays["places"], arrays["cells"]
+        self.parameters = arrays["parameters"]
         self._offsets = np.concatenate([[0], np.cumsum(self.sizes)])
         self.properties = {key: np.asarray(column)[self.rows] for key, column in dataset.properties.items()}
 
@@ -104,6 +108,11 @@ class GeneSet:
         cell = dict(zip(CELL, self.cells[index].tolist(), strict=True))
         return Gene(int(self.groups[index]), tuple(pairs), self.dataset.name_of(int(self.rows[index])), cell)
 
+    def parameters_of(self, index: int) -> NDArray[np.float64]:
+        """Free parameters of one gene's orbits, shape ``(orbits, 3)``."""
+        parameters: NDArray[np.float64] = self.parameters[slice(*self._offsets[index : index + 2])]
+        return parameters
+
     def genes(self, split: str | None = None) -> Iterator[Gene]:
         """All genes, or those of a split, in order."""
         for index in range(len(self)) if split is None else self.indices(split):
@@ -128,17 +137,32 @@ class GeneSet:
         )
 
 
-def _found(structure: Structure) -> tuple[Gene | None, int, str]:
-    """A crystal's gene, the number of its space group at the tight tolerance, and why there is no gene."""
-    from molgen.chemistry.genes import gene_of
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What is found of one crystal: its gene, free parameters, and the number of its group at the tight tolerance."""
 
+    gene: Gene
+    parameters: NDArray[np.float64]
+    tight: int
+
+
+def _found(structure: Structure) -> _Found | str:
+    """What is found of a crystal, or why it has no gene."""
+    from molgen.chemistry.genes import gene_of_symmetry
+    from molgen.chemistry.orbit_parameters import parameters_of
+
+    found = symmetry(structure, TOLERANCE)
     try:
-        return gene_of(structure, TOLERANCE), space_group(structure, TIGHT) or 0, ""
+        gene = gene_of_symmetry(structure, found, TOLERANCE)
     except InputError as error:
-        return None, 0, str(error).partition(": ")[0]
+        return str(error).partition(": ")[0]
+    parameters = np.full((len(gene), 3), np.nan)
+    with suppress(InputError):
+        parameters = parameters_of(found, gene)
+    return _Found(gene=gene, parameters=parameters, tight=space_group(structure, TIGHT) or 0)
 
 
-def _find_all(structures: list[Structure]) -> list[tuple[Gene | None, int, str]]:
+def _find_all(structures: list[Structure]) -> list[_Found | str]:
     return [_found(structure) for structure in structures]
 
 
@@ -149,23 +173,24 @@ def _find(
     pieces = ([dataset.structure(i) for i in range(at, min(at + _PIECE, len(dataset)))] for at in starts)
     results = chain.from_iterable(ordered_map(_find_all, pieces, workers))
     failed: Counter[str] = Counter()
-    kept: list[tuple[int, int, Gene]] = []
-    for row, (gene, tight, reason) in enumerate(results):
+    kept: list[tuple[int, _Found]] = []
+    for row, found in enumerate(results):
         progress(row + 1, len(dataset))
-        if gene is None:
-            failed[reason] += 1
+        if isinstance(found, str):
+            failed[found] += 1
         else:
-            kept.append((row, tight, gene))
-    genes = [gene for _, _, gene in kept]
+            kept.append((row, found))
+    genes = [found.gene for _, found in kept]
     orbits = np.array([orbit for gene in genes for orbit in gene.orbits], np.int64).reshape(-1, 2)
     arrays: dict[str, NDArray] = {
-        "rows": np.array([row for row, _, _ in kept], np.int64),
+        "rows": np.array([row for row, _ in kept], np.int64),
         "groups": np.array([gene.number for gene in genes], np.int16),
-        "tight": np.array([tight for _, tight, _ in kept], np.int16),
+        "tight": np.array([found.tight for _, found in kept], np.int16),
         "sizes": np.array([len(gene) for gene in genes], np.int32),
         "elements": orbits[:, 0].astype(np.int16),
         "places": orbits[:, 1].astype(np.int8),
         "cells": np.array([[gene.properties[key] for key in CELL] for gene in genes]).reshape(-1, 6),
+        "parameters": np.concatenate([np.empty((0, 3)), *(found.parameters for _, found in kept)]),
     }
     return arrays, dict(failed)
 

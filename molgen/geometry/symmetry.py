@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ class Symmetry:
         firsts: First atom of each atom's orbit, shape ``(B, N)``, int64.
         matrices: With ``vectors``, coordinates M u + w of free parameters u of the orbit, shape ``(B, N, 3, 3)``.
         vectors: w, shape ``(B, N, 3)``.
+        groups: Number of each space group, 0 where none is kept to, shape ``(B,)``, int64.
+        places: Index of the Wyckoff position of each atom, shape ``(B, N)``, int64.
+        parameters: u of the crystals' own orbits, shape ``(B, N, 3)``; None where they are to be found.
     """
 
     mask: Tensor
@@ -35,6 +39,56 @@ class Symmetry:
     firsts: Tensor
     matrices: Tensor
     vectors: Tensor
+    groups: Tensor
+    places: Tensor
+    parameters: Tensor | None = None
+
+    @property
+    def freedom(self) -> Tensor:
+        """Free parameters of each atom's orbit, 0 to 3, shape ``(B, N)``, int64."""
+        return (self.matrices != 0).any(2).sum(2)
+
+    def to(self, device: torch.device | str) -> Symmetry:
+        """Copy on another device."""
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def __getitem__(self, rows: slice | Tensor) -> Symmetry:
+        """The crystals in ``rows`` (a slice, a boolean mask or indices), with the same padding."""
+        return self._map(lambda tensor: tensor[rows])
+
+    def _map(self, function: Callable[[Tensor], Tensor]) -> Symmetry:
+        made = {f.name: function(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
+        return replace(self, **made)
+
+    def only(self, chosen: Tensor) -> Symmetry:
+        """The same for the chosen crystals; the others keep to no space group, and their atoms are free.
+
+        Args:
+            chosen: Shape ``(B,)``.
+        """
+        itself = torch.arange(self.sources.shape[2], device=chosen.device)
+        alone = torch.zeros_like(self.shares)
+        alone[:, 0] = 1.0
+        per_atom = chosen[:, None, None, None]
+        return replace(
+            self,
+            shares=torch.where(chosen.unsqueeze(1), self.shares, alone),
+            sources=torch.where(per_atom.squeeze(3), self.sources, itself),
+            firsts=torch.where(chosen.unsqueeze(1), self.firsts, itself),
+            matrices=torch.where(per_atom, self.matrices, torch.eye(3).to(self.matrices)),
+            vectors=torch.where(per_atom.squeeze(3), self.vectors, 0.0),
+            groups=self.groups * chosen,
+        )
+
+    def moved(self, ways: Tensor) -> Tensor:
+        """Displacements of atoms by changes of their orbits' free parameters, M du, shape ``(B, N, 3)``.
+
+        Args:
+            ways: Of the first atom of each orbit, shape ``(B, N, 3)``.
+        """
+        own = ways.gather(1, self.firsts.unsqueeze(-1).expand_as(ways))
+        with torch.autocast(ways.device.type, enabled=False):
+            return (self.matrices @ own.unsqueeze(-1)).squeeze(-1)
 
     def place(self, draws: Tensor) -> Tensor:
         """Coordinates in [0, 1) of atoms whose orbits' free parameters are the draws of their first atoms.
@@ -42,10 +96,7 @@ class Symmetry:
         Args:
             draws: Uniform in [0, 1), shape ``(B, N, 3)``.
         """
-        parameters = draws.gather(1, self.firsts.unsqueeze(-1).expand_as(draws))
-        with torch.autocast(draws.device.type, enabled=False):
-            moved = (self.matrices @ parameters.unsqueeze(-1)).squeeze(-1)
-        return wrap(moved + self.vectors)
+        return wrap(self.moved(draws) + self.vectors)
 
     def symmetrise(self, displacement: Tensor) -> Tensor:
         """The nearest displacement that keeps atoms on their orbits: that of atom j averaged as R v_i over g(i) = j.

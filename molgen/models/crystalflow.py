@@ -22,9 +22,10 @@ from molgen.batch import AtomBatch
 from molgen.errors import ConfigError
 from molgen.geometry.lattice import from_symmetric_log, symmetric_log
 from molgen.geometry.periodic import wrap
-from molgen.geometry.transport import assign_on_torus
 from molgen.models import crystalflow_sampling as sampling
 from molgen.models.crystal import Crystal, CrystalVocabulary
+from molgen.models.crystal_symmetry import ATOM_MARKS, CELL_MARKS, forget_marks, symmetry_marks
+from molgen.models.crystalflow_training import noised
 from molgen.models.data_summary import DataSummary
 from molgen.models.known import Known
 from molgen.models.self_conditioning import first_guess, seen_and_guessed
@@ -32,7 +33,7 @@ from molgen.networks.crystal_attention import CrystalAttention
 from molgen.networks.time_features import time_and_size
 from molgen.processes.categorical_flow import CategoricalFlow
 from molgen.processes.lattice_prior import LatticePrior
-from molgen.processes.linear_flow import LinearFlow, time_from_uniform
+from molgen.processes.linear_flow import LinearFlow
 from molgen.processes.torus_flow import TorusFlow
 from molgen.randomness import NoiseSource
 from molgen.solvers.refinement import times_with_refinement
@@ -63,6 +64,9 @@ class CrystalFlowConfig:
         element_loss: Weight of the elements' cross-entropy per atom.
         self_conditioning: Share of training steps that see an earlier prediction.
         formulas: Share of training crystals whose elements are given.
+        symmetric: Share of training crystals that keep to their space group and orbits, which are given with the
+            elements. At 0 the network is not told of any, and a gene's symmetry is made in sampling alone.
+        cells: Share of those whose lattice is given, too, more or less exactly.
         sample_steps: Steps of the sampler. This and the following may be changed after training.
         sample_spacing: Exponent of the sampler's times; above 1, more of them lie near the data.
         sample_refinement: Share of the steps that refine finished crystals, see ``molgen.solvers.refinement``.
@@ -91,6 +95,8 @@ class CrystalFlowConfig:
     element_loss: float = 0.3
     self_conditioning: float = 0.5
     formulas: float = 0.7
+    symmetric: float = 0.0
+    cells: float = 0.3
     sample_steps: int = 50
     sample_spacing: float = 1.0
     sample_refinement: float = 0.0
@@ -150,10 +156,11 @@ class CrystalFlow(nn.Module):
             self.elements = CategoricalFlow(config.prior, self.vocabulary.marginal())
         except ValueError as error:
             raise ConfigError(f"model.prior: {error}") from error
+        told = (len(ATOM_MARKS), len(CELL_MARKS)) if config.symmetric > 0 else (0, 0)
         self.network = CrystalAttention(
             self.lattices,
-            atom_features=self.elements.states + self.elements.classes + 1,
-            condition_features=TIME_FEATURES + 2,
+            atom_features=self.elements.states + self.elements.classes + 1 + told[0],
+            condition_features=TIME_FEATURES + 2 + told[1],
             atom_outputs=self.elements.classes,
             hidden=config.hidden,
             pair=config.pair,
@@ -162,6 +169,13 @@ class CrystalFlow(nn.Module):
             bumps=config.bumps,
             expansion=config.expansion,
         )
+        if config.symmetric > 0:
+            forget_marks(self)
+
+    @property
+    def sees_symmetry(self) -> bool:
+        """Whether it is trained on crystals that keep to their space groups: batches then state them."""
+        return self.config.symmetric > 0
 
     def predict(
         self, state: sampling.CellState, t: Tensor, known: Known, before: CrystalPrediction | None = None
@@ -177,12 +191,17 @@ class CrystalFlow(nn.Module):
         mask, x, cell = state.mask, state.fractional, state.cell
         seen = seen_and_guessed(self.elements, state.elements, None if before is None else before.logits, x.dtype)
         time = t.to(x.dtype)
+        atoms = torch.cat([seen, known.elements.unsqueeze(-1).to(x.dtype)], dim=-1)
+        whole = time_and_size(time, mask, self.data.max_atoms, TIME_FEATURES)
+        if self.sees_symmetry:
+            of_atoms, of_cells = symmetry_marks(known, mask, x.dtype)
+            atoms, whole = torch.cat([atoms, of_atoms], dim=-1), torch.cat([whole, of_cells], dim=-1)
         moved, corrected, logits = self.network(
             x,
             cell,
             (x, cell) if before is None else (before.fractional, before.cell),
-            torch.cat([seen, known.elements.unsqueeze(-1).to(x.dtype)], dim=-1),
-            time_and_size(time, mask, self.data.max_atoms, TIME_FEATURES),
+            atoms,
+            whole,
             time,
             mask,
         )
@@ -205,35 +224,26 @@ class CrystalFlow(nn.Module):
     def loss(self, batch: AtomBatch, noise: NoiseSource) -> dict[str, Tensor]:
         """Weighted squared errors of coordinates and lattice and cross-entropy of the elements, batch means."""
         config, clean = self.config, self.encode(batch)
-        mask, n = clean.mask, clean.mask.shape[1]
-        t = time_from_uniform(noise.uniform().to(batch.device), config.time_power)
         uses_guess = noise.uniform_of_all() < config.self_conditioning
-        given = (noise.uniform().to(batch.device) < config.formulas).unsqueeze(1) & mask
-        known = Known.formula(given)
-        start = sampling.draw(self, mask, noise)
-        fractional = wrap(clean.fractional + start.fractional)  # as uniform, and the loss has no origin
-        if config.alignment:
-            fractional = assign_on_torus(fractional, clean.fractional, mask, torch.where(given, clean.elements, -1))
-        still = torch.zeros_like(fractional)
-        x, target = self.torus.corrupt(clean.fractional, fractional, t, still, mask)
-        keep, other = (noise.uniform_atoms(n).to(batch.device) for _ in range(2))
-        classes = torch.where(given, clean.elements, self.elements.corrupt(clean.elements, t, keep, other))
-        state = sampling.CellState(
-            mask=mask,
-            fractional=x * mask.unsqueeze(-1),
-            cell=self.lattice_flow.corrupt(clean.cell, start.cell, t, torch.zeros_like(clean.cell)),
-            elements=classes * mask,
-        )
-        before = first_guess(lambda: self.predict(state, t, known)) if uses_guess else None
-        prediction = self.predict(state, t, known, before)
-        weight = t.clamp(min=1e-6).pow(-2).clamp(max=config.largest_weight).to(x.dtype)
+        task = noised(self, clean, batch.symmetry if self.sees_symmetry else None, noise)
+        state, known, t, mask = task.state, task.known, task.t, clean.mask
+
+        def guessed() -> CrystalPrediction:
+            return sampling.restricted(self, state, known, state.cell, self.predict(state, t, known))
+
+        prediction = self.predict(state, t, known, first_guess(guessed) if uses_guess else None)
+        displacement = prediction.displacement
+        if known.symmetry is not None:
+            displacement = known.symmetry.symmetrise(displacement)
+        weight = t.clamp(min=1e-6).pow(-2).clamp(max=config.largest_weight).to(displacement.dtype)
         sizes = mask.sum(1)
-        squared = ((prediction.displacement - target) * mask.unsqueeze(-1)).square().sum((1, 2))
+        squared = ((displacement - task.target) * mask.unsqueeze(-1)).square().sum((1, 2))
         entropy = F.cross_entropy(prediction.logits.transpose(1, 2), clean.elements, reduction="none")
+        flows = torch.ones_like(mask[:, 0]) if known.cells is None else ~known.cells
         parts = {
             "positions": (weight * squared / (3 * sizes)).mean() / _UNIFORM_VARIANCE,
-            "lattice": (weight * (prediction.cell - clean.cell).square().mean(1)).mean(),
-            "elements": ((entropy * (mask & ~given)).sum(1) / sizes).mean(),
+            "lattice": (weight * flows * (prediction.cell - clean.cell).square().mean(1)).mean(),
+            "elements": ((entropy * (mask & ~known.elements)).sum(1) / sizes).mean(),
         }
         total = (
             config.position_loss * parts["positions"]
@@ -271,8 +281,13 @@ class CrystalFlow(nn.Module):
         classes = self.vocabulary.labels()
         seen = [*classes, *["elements mask"] * (self.elements.states - len(classes))]
         inputs = [*seen, *(f"guess of {label}" for label in classes), "known element"]
+        whole = [f"time or size {k}" for k in range(TIME_FEATURES + 2)]
+        if self.sees_symmetry:
+            inputs, whole = [*inputs, *ATOM_MARKS], [*whole, *CELL_MARKS]
+        cells = self.network.get_parameter("condition.0.weight").shape[1] - len(whole)
         return {
             "network.atom_embed.weight": (1, inputs),
+            "network.condition.0.weight": (1, [*whole, *(f"cell number {k}" for k in range(cells))]),
             **{f"network.atom_read.1.{part}": (0, classes) for part in ("weight", "bias")},
         }
 

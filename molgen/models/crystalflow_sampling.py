@@ -91,6 +91,7 @@ def start(
         crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
         if known.cells is not None:
             cell = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
+            crystal = crystal.replace(cell=torch.where(known.cells.unsqueeze(1), cell, crystal.cell))
         if known.begun is not None:
             begun = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
             crystal = crystal.replace(
@@ -100,7 +101,7 @@ def start(
         if known.symmetry is not None:
             crystal = crystal.replace(
                 fractional=_apart(model, known.symmetry, crystal, given[0].lattice, noise),
-                cell=_symmetric_cell(model, known.symmetry, crystal.cell, mask),
+                cell=symmetric_cell(model, known.symmetry, crystal.cell, mask),
             )
     return FlowingCrystal(crystal=crystal, known=known, cell=cell)
 
@@ -153,7 +154,7 @@ def solve(
         t = torch.where(begun, refining[k - 1], told[k - 1])
         s = times[k].expand(len(mask)).masked_fill(begun, 0.0)
         prediction = model.predict(_as_noised(state.crystal, t, begun | (k > flowing)), t, state.known, state.before)
-        prediction = _restricted(model, state, prediction)
+        prediction = restricted(model, state.crystal, state.known, state.cell, prediction)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)
         if on_step is not None:
@@ -161,23 +162,33 @@ def solve(
     return state
 
 
-def _restricted(model: CrystalFlow, state: FlowingCrystal, prediction: CrystalPrediction) -> CrystalPrediction:
-    """What is predicted, with given lattices in place, and as symmetric as is asked for."""
-    crystal, known, cell = state.crystal, state.known, prediction.cell
-    if known.cells is not None and state.cell is not None:
-        cell = torch.where(known.cells.unsqueeze(1), state.cell, cell)
+def restricted(
+    model: CrystalFlow, crystal: CellState, known: Known, cell: Tensor | None, prediction: CrystalPrediction
+) -> CrystalPrediction:
+    """What is predicted, with given lattices in place, and as symmetric as is asked for.
+
+    Args:
+        model: The model.
+        crystal: What the prediction was made of.
+        known: What of it is given.
+        cell: Standardised numbers of the lattices that are given, shape ``(B, 6)``; None where none is.
+        prediction: The network's.
+    """
+    stated, predicted = known.cells, prediction.cell
+    if stated is not None and cell is not None:
+        predicted = torch.where(stated.unsqueeze(1), cell, predicted)
     if known.symmetry is None:
-        return replace(prediction, cell=cell)
+        return replace(prediction, cell=predicted)
     displacement = known.symmetry.symmetrise(prediction.displacement)
     return replace(
         prediction,
         displacement=displacement,
         fractional=wrap(crystal.fractional + displacement) * crystal.mask.unsqueeze(-1),
-        cell=_symmetric_cell(model, known.symmetry, cell, crystal.mask),
+        cell=symmetric_cell(model, known.symmetry, predicted, crystal.mask),
     )
 
 
-def _symmetric_cell(model: CrystalFlow, symmetry: Symmetry, cell: Tensor, mask: Tensor) -> Tensor:
+def symmetric_cell(model: CrystalFlow, symmetry: Symmetry, cell: Tensor, mask: Tensor) -> Tensor:
     """Standardised numbers of the lattices that the point groups allow, shape ``(B, 6)``; NaN stays NaN."""
     sizes, finite = mask.sum(1), cell.isfinite().all(1, keepdim=True)
     lattice = from_symmetric_log(model.lattices.restore(torch.where(finite, cell, 0.0).double(), sizes))
@@ -218,7 +229,7 @@ def _step(
     elements = model.elements.step(crystal.elements, probabilities, t, s, draws, eta)
     cell = LinearFlow.step(crystal.cell, prediction.cell, t, s, torch.zeros_like(crystal.cell), 0.0)
     if symmetry is not None:  # again, as a line between two allowed cells need not be all of such, and for rounding
-        moved, cell = symmetry.cleaned(moved), _symmetric_cell(model, symmetry, cell, mask)
+        moved, cell = symmetry.cleaned(moved), symmetric_cell(model, symmetry, cell, mask)
     return crystal.replace(
         fractional=moved * mask.unsqueeze(-1),
         cell=cell,

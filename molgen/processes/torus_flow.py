@@ -45,7 +45,11 @@ class TorusFlow:
         Returns:
             x_t in [0, 1) and the displacement, each ``(B, N, 3)``; x_0 = wrap(x_t + displacement).
         """
-        way = remove_mean(shortest(x1 - x0), mask)
+        return self.along(x0, shortest(x1 - x0), t, noise, mask)
+
+    def along(self, x0: Tensor, way: Tensor, t: Tensor, noise: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """The same on a way from x_0 to x_1, ``(B, N, 3)``, which need not be the shortest: orbits move along it."""
+        way = remove_mean(way, mask)
         away = self.flow.corrupt(torch.zeros_like(way), way, t, remove_mean(noise, mask))
         return wrap(x0 + away), -away
 

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from molgen.datasets.labels import distinct_labels
 from molgen.errors import ConfigError, InputError
-from molgen.geometry.symmetry import Symmetry
 from molgen.models.data_summary import DataSummary
 from molgen.models.known import Known
 from molgen.sampling.compositions import Compositions
@@ -26,6 +25,7 @@ from molgen.structure import Structure
 from molgen.symmetry.cell import conventional_cell, plausible_cell, states_cell
 from molgen.symmetry.gene import ASKED, Gene
 from molgen.symmetry.lines import line_of
+from molgen.symmetry.padding import padded
 from molgen.symmetry.placement import Placement, place
 
 
@@ -128,40 +128,3 @@ def read_realised(genes: Sequence[Gene], data: DataSummary, samples: int, source
     settings = {"genes": source, "per_gene": samples, "genes_sha256": digest.hexdigest()}
     remarks = [f"{left_out.total():,} of {len(genes):,} genes are left out: {'; '.join(reasons)}"] if reasons else []
     return Realised(Compositions(tuple(numbers), settings, tuple(labels), tuple(remarks)), tuple(placements))
-
-
-def padded(placements: Sequence[Placement], mask: Tensor, dtype: torch.dtype) -> Symmetry:
-    """Placements as tensors.
-
-    Args:
-        placements: One for each row of the mask.
-        mask: True for real atoms, shape ``(B, N)``.
-        dtype: Of the floating tensors.
-    """
-    batch, n = mask.shape
-    most = max(len(one.rotations) for one in placements)
-    rotations, translations = np.tile(np.eye(3), (batch, most, 1, 1)), np.zeros((batch, most, 3))
-    shares = np.zeros((batch, most))
-    sources, firsts = np.tile(np.arange(n), (batch, most, 1)), np.tile(np.arange(n), (batch, 1))
-    matrices, vectors = np.zeros((batch, n, 3, 3)), np.zeros((batch, n, 3))
-    for row, one in enumerate(placements):
-        operations, atoms = one.sources.shape
-        rotations[row, :operations], translations[row, :operations] = one.rotations, one.translations
-        shares[row, :operations] = 1 / operations
-        sources[row, :operations, :atoms], firsts[row, :atoms] = one.sources, one.firsts
-        matrices[row, :atoms], vectors[row, :atoms] = one.matrices, one.vectors
-
-    def tensor(values: NDArray[Any]) -> Tensor:
-        moved = torch.from_numpy(values).to(mask.device)
-        return moved if values.dtype == np.int64 else moved.to(dtype)
-
-    return Symmetry(
-        mask=mask,
-        rotations=tensor(rotations),
-        translations=tensor(translations),
-        shares=tensor(shares),
-        sources=tensor(sources),
-        firsts=tensor(firsts),
-        matrices=tensor(matrices),
-        vectors=tensor(vectors),
-    )

@@ -16,10 +16,9 @@ from torch.optim.swa_utils import AveragedModel
 from molgen.batch import AtomBatch
 from molgen.config import TrainingConfig
 from molgen.datasets.batching import SizeBatches, ordered_batches
-from molgen.datasets.genes import GeneSet
-from molgen.datasets.packed import PackedDataset
 from molgen.randomness import NoiseSource
 from molgen.symmetry.batch import GeneBatch
+from molgen.training.data import TrainingSet
 from molgen.training.optimizer import MuonAdamW
 
 TAIL = 0.3
@@ -50,9 +49,7 @@ class TrainingModule(lightning.LightningModule):
         seed: Of batches and noise.
     """
 
-    def __init__(
-        self, model: Any, dataset: PackedDataset | GeneSet, batch_size: int, config: TrainingConfig, seed: int
-    ) -> None:
+    def __init__(self, model: Any, dataset: TrainingSet, batch_size: int, config: TrainingConfig, seed: int) -> None:
         super().__init__()
         self.model: Any = model
         self.dataset, self.config, self.seed = dataset, config, seed

@@ -6,12 +6,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from molgen.datasets.genes import GeneSet
-from molgen.datasets.packed import PackedDataset
 from molgen.provenance import hardware, versions
+from molgen.training.data import TrainingSet
 
 
-def provenance(dataset: PackedDataset | GeneSet, seed: int, precision: str, *, on_gpu: bool) -> dict[str, Any]:
+def provenance(dataset: TrainingSet, seed: int, precision: str, *, on_gpu: bool) -> dict[str, Any]:
     """Facts about a training run that starts now, for the checkpoint's metadata."""
     return {
         "dataset": dataset.name,

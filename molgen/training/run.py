@@ -20,7 +20,8 @@ from molgen.datasets.find import resolve
 from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.errors import ConfigError, InputError, OutputError
-from molgen.models import MODELS, build
+from molgen.models import build
+from molgen.training.data import training_set
 from molgen.training.folder import CARRIED, INITIAL, STATE_FILE, carried_facts, check_same_run, prepare_folder
 from molgen.training.initial import take_weights
 from molgen.training.module import TrainingModule
@@ -69,8 +70,7 @@ def train(
     """
     options = {"accelerator": "auto", "devices": 1, "precision": "32-true", **(trainer_options or {})}
     packed = PackedDataset.open(resolve(recipe.data.name))
-    of_genes = getattr(MODELS[recipe.model.name][1], "makes_genes", False)
-    dataset = GeneSet.open(packed, workers=-1, progress=report) if of_genes else packed
+    dataset = training_set(recipe, packed, report)
     if len(dataset.indices("train")) == 0:
         raise InputError(f"data set {dataset.name} has no training structures")
     facts = {"seed": seed, "precision": str(options["precision"]), "dataset_fingerprint": dataset.fingerprint}

@@ -10,6 +10,7 @@ import pytest
 from molgen.chemistry.periodic_distances import CellDistances
 from molgen.chemistry.unit_cell import canonical_cell
 from molgen.datasets import find
+from molgen.datasets.genes import GeneSet
 from molgen.datasets.packed import PackedDataset
 from molgen.elements import COVALENT_RADII, SYMBOLS
 
@@ -47,6 +48,15 @@ def test_tracked_set_is_whole_and_small(tracked, types):
     assert {name.partition(" ")[2] for name in names} == set(types)
     groups = [types[name.partition(" ")[2]].group for name in names]
     assert tracked.properties["spacegroup"].tolist() == groups
+
+
+def test_tracked_genes_are_those_of_the_set(tracked, monkeypatch):
+    """They fit the data, so that none is looked for, and have their free parameters."""
+    monkeypatch.setattr("molgen.datasets.genes._find", None)
+    genes = GeneSet.open(tracked)
+    assert len(genes) == len(tracked)
+    assert np.isfinite(genes.parameters).all()
+    assert genes.groups.tolist() == tracked.properties["spacegroup"].tolist()
 
 
 def test_distances_are_plausible(tracked):

@@ -6,8 +6,8 @@ import torch
 
 from molgen.geometry.centering import remove_mean
 from molgen.geometry.periodic import shortest
-from molgen.sampling.genes import padded
 from molgen.symmetry.gene import Gene
+from molgen.symmetry.padding import padded
 from molgen.symmetry.placement import place
 
 GENES = [
@@ -93,3 +93,22 @@ def test_cells_are_projected(symmetry):
     torch.testing.assert_close(torch.linalg.det(cell), torch.linalg.det(lattice).abs())
     torch.testing.assert_close(symmetry.symmetrise_cell(cell), cell)
     torch.testing.assert_close(metric[1], (lattice @ lattice.mT)[1])
+
+
+def test_some_keep_to_their_groups_and_others_are_free(symmetry):
+    chosen = torch.tensor([row % 2 == 0 for row in range(len(GENES))])
+    mixed, raw = symmetry.only(chosen), draws(4) - 0.5 * mask().unsqueeze(-1)
+    assert mixed.groups.tolist() == [227, 0, 99, 0, 14, 0]
+    made, all_of_them = mixed.symmetrise(raw), symmetry.symmetrise(raw)
+    torch.testing.assert_close(made, torch.where(chosen[:, None, None], all_of_them, raw))
+    placed = mixed.place(draws(5))
+    torch.testing.assert_close(placed[chosen], symmetry.place(draws(5))[chosen])
+    torch.testing.assert_close(placed[~chosen], draws(5)[~chosen])
+    assert mixed.freedom[1].tolist() == [3] * mask().shape[1]
+
+
+def test_changes_of_parameters_move_whole_orbits(symmetry):
+    here, ways = draws(6), draws(7) - 0.5 * mask().unsqueeze(-1)
+    moved = shortest(symmetry.place(here + ways) - symmetry.place(here) - symmetry.moved(ways))
+    assert float((moved * mask().unsqueeze(-1)).abs().max()) < 1e-9
+    torch.testing.assert_close(symmetry.symmetrise(symmetry.moved(ways)), symmetry.moved(ways))

@@ -2,17 +2,26 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from molgen.batch import AtomBatch
 from molgen.errors import ConfigError
 from molgen.geometry.centering import remove_mean
 from molgen.geometry.periodic import shortest
 from molgen.models import build
+from molgen.models.crystal_symmetry import CELL_MARKS, symmetry_marks
 from molgen.models.crystalflow import CrystalFlowConfig, CrystalPrediction
+from molgen.models.crystalflow_sampling import symmetric_cell
+from molgen.models.crystalflow_training import noised
 from molgen.models.known import Known
 from molgen.randomness import NoiseSource
 from molgen.sampling.settings import time_grid
+from molgen.structure import Structure
+from molgen.symmetry.gene import Gene
+from molgen.symmetry.padding import padded
+from molgen.symmetry.placement import place
 from molgen.testing import random_crystals
 from tests.models.conftest import LATTICES, SUMMARY
 
@@ -132,3 +141,105 @@ def test_bad_settings():
         build(CrystalFlowConfig(), SUMMARY)
     with pytest.raises(ConfigError, match=r"model\.prior"):
         build(CrystalFlowConfig(prior="zzz"), data)
+
+
+GENES = [
+    Gene(225, ((6, 0), (8, 1))),
+    Gene(62, ((6, 2), (8, 2))),
+    Gene(161, ((1, 0), (8, 1))),
+    Gene(1, ((6, 0), (8, 0))),
+]
+
+
+@pytest.fixture
+def symmetric(generator):
+    """Crystals with their space groups."""
+    placed = [place(gene) for gene in GENES]
+    rng = np.random.default_rng(0)
+    drawn = [rng.random((len(gene), 3)) for gene in GENES]
+    made = [
+        Structure(numbers=np.array(p.gene.numbers), positions=p.fractional(u) % 1 @ p.lattice, lattice=p.lattice)
+        for p, u in zip(placed, drawn, strict=True)
+    ]
+    batch = AtomBatch.from_structures(made, dtype=torch.float64)
+    return batch.replace(symmetry=padded(placed, batch.mask, torch.float64, drawn))
+
+
+def test_training_crystals_keep_their_symmetry_at_all_times(make, symmetric):
+    model = make("crystalflow", symmetric=0.7)
+    clean, mask = model.encode(symmetric), symmetric.mask.unsqueeze(-1)
+    kept = 0
+    for seed in range(12):
+        made = noised(model, clean, symmetric.symmetry, noise(symmetric.mask, seed))
+        symmetry, state = made.known.symmetry, made.state
+        assert float((shortest(symmetry.cleaned(state.fractional) - state.fractional) * mask).abs().max()) < 1e-8
+        torch.testing.assert_close(symmetry.symmetrise(made.target), made.target)
+        again = symmetric_cell(model, symmetry, state.cell, symmetric.mask)
+        torch.testing.assert_close(again, state.cell, atol=1e-6, rtol=1e-6)
+        back = shortest(state.fractional + made.target - clean.fractional) * mask
+        assert float(remove_mean(back, symmetric.mask).abs().max()) < 1e-8
+        chosen = symmetry.groups > 0
+        kept += int(chosen.sum())
+        assert bool((made.known.elements | ~symmetric.mask)[chosen].all())
+        assert not bool((made.known.cells & ~chosen).any())
+    assert 20 < kept < 46
+
+
+def test_the_loss_of_an_exact_denoiser_is_zero_in_any_mixture(make, symmetric):
+    model = make("crystalflow", symmetric=0.5, self_conditioning=1.0)
+    clean = model.encode(symmetric)
+
+    def exact(state, t, known, before=None):
+        way = remove_mean(shortest(clean.fractional - state.fractional), state.mask)
+        logits = 200.0 * torch.nn.functional.one_hot(clean.elements, model.elements.classes).double()
+        return CrystalPrediction(displacement=way, fractional=clean.fractional, cell=clean.cell, logits=logits)
+
+    model.predict = exact
+    # Only where no atom goes further than half a period, after the drift is gone: at early times.
+    source = noise(symmetric.mask, 3)
+    near = replace_times(model, 0.3)
+    losses = near.loss(symmetric, source)
+    assert float(losses["positions_loss"]) < 1e-9
+    assert float(losses["lattice_loss"]) < 1e-12
+
+
+def replace_times(model, most):
+    """The model, trained at times up to ``most``."""
+    corrupt = model.torus.along
+    model.torus.along = lambda x0, way, t, still, mask: corrupt(x0, way, t * most, still, mask)
+    return model
+
+
+def test_what_is_not_told_plays_no_part_at_first(make, generator):
+    """A network that is told of symmetry begins as one that is not."""
+    torch.manual_seed(0)
+    model = build(CrystalFlowConfig(hidden=16, pair=8, layers=1, heads=2, symmetric=0.5), replace(SUMMARY, **LATTICES))
+    placed = [place(gene) for gene in GENES]
+    batch = AtomBatch.from_structures(
+        [
+            Structure(numbers=np.array(p.gene.numbers), positions=p.vectors @ p.lattice, lattice=p.lattice)
+            for p in placed
+        ]
+    )
+    state, t = model.encode(batch), torch.full((4,), 0.5)
+    known = Known.formula(batch.mask)
+    told = replace(known, symmetry=padded(placed, batch.mask, torch.float32), cells=torch.ones(4, dtype=torch.bool))
+    one, other = model.predict(state, t, known), model.predict(state, t, told)
+    torch.testing.assert_close(one.logits, other.logits)
+    with torch.no_grad():
+        model.network.condition[0].weight += 0.1
+    one, other = model.predict(state, t, known), model.predict(state, t, told)
+    assert float((one.cell - other.cell).abs().max()) > 1e-6
+
+
+def test_marks_name_what_they_are(symmetric):
+    chosen = torch.tensor([True, True, False, True])
+    known = replace(
+        Known.formula(symmetric.mask), symmetry=symmetric.symmetry.only(chosen), cells=torch.tensor([0, 1, 0, 0]) == 1
+    )
+    of_atoms, of_cells = symmetry_marks(known, symmetric.mask, torch.float64)
+    named = [{CELL_MARKS[k] for k in row.nonzero().flatten().tolist()} for row in of_cells]
+    assert named == [{"space group 225"}, {"space group 62", "known cell"}, set(), {"space group 1"}]
+    assert of_atoms[0, 0].tolist() == [1, 0, 0, 0, 0]
+    torch.testing.assert_close(of_atoms[1, 0], torch.tensor([0, 0, 1, 0, np.log(4)], dtype=torch.float64))
+    assert float(of_atoms[2].abs().max()) == 0
