@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Keys and values of a set in the layers that queries read, ``(B, heads, T, width)``, and which tokens are real.
+    """Keys and values of a set in the layers that queries read, ``(B, T, heads, width)``, and which tokens are real.
 
     Attributes:
         keys: By layer.
@@ -90,13 +90,14 @@ class _Block(nn.Module):
         self.read_out = nn.Linear(hidden, hidden)
         self.widen, self.narrow = nn.Linear(hidden, 2 * expansion * hidden), nn.Linear(expansion * hidden, hidden)
 
-    def parted(self, made: Tensor) -> list[Tensor]:
-        """The parts of what was projected, ``(B, T, parts * hidden)``, by heads."""
+    def parted(self, made: Tensor) -> tuple[Tensor, ...]:
+        """The parts of what was projected, ``(B, T, parts * hidden)``, each ``(B, T, heads, width)``."""
         width = self.read_out.in_features // self.heads
-        by_head = made.unflatten(-1, (-1, self.heads, width)).permute(2, 0, 3, 1, 4)
         # Attention is many small products, which are faster in float32.
         kind = torch.float32 if self.read_in.weight.dtype == torch.bfloat16 else made.dtype
-        return list(by_head.to(kind, memory_format=torch.contiguous_format))
+        parts = made.split(self.heads * width, dim=-1)
+        whole = torch.contiguous_format
+        return tuple(part.to(kind, memory_format=whole).unflatten(-1, (self.heads, width)) for part in parts)
 
     def seen(self, x: Tensor) -> Tensor:
         """Keys and values alone, not yet parted."""
@@ -104,14 +105,42 @@ class _Block(nn.Module):
         return F.linear(self.before_attention(x), self.read_in.weight[hidden:], self.read_in.bias[hidden:])
 
     @staticmethod
-    def scores(query: Tensor, key: Tensor, mask: Tensor | None) -> Tensor:
-        """What is looked at, before the softmax: at least float32, shape ``(B, heads, Q, T)``.
+    def mixed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+        """Values by what each token looks at, ``(B, T, heads * width)``, from parts ``(B, T, heads, width)``.
 
         Written out: the backward pass of torch's attention takes 20 times as long on a CPU with so few tokens.
         """
-        made: Tensor = (query * query.shape[-1] ** -0.5) @ key.mT
-        made = made.float() if made.dtype == torch.bfloat16 else made
-        return made if mask is None else made.masked_fill(~mask[:, None, None, :], -torch.inf)
+        query, key, value = (part.transpose(1, 2) for part in (query, key, value))
+        scores = (query * query.shape[-1] ** -0.5) @ key.mT
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, None, :], -torch.inf)
+        made: Tensor = scores.softmax(-1).to(value.dtype) @ value
+        return made.transpose(1, 2).flatten(2)
+
+    @staticmethod
+    def answered(query: Tensor, key: Tensor, value: Tensor, seen: tuple[Tensor, Tensor], mask: Tensor | None) -> Tensor:
+        """Values of a set, and of the query itself, by what each query looks at, ``(B, Q, heads * width)``.
+
+        Args:
+            query, key, value: Of the queries, each ``(B, Q, heads, width)``.
+            seen: Keys and values of the set, each ``(B, T, heads, width)``.
+            mask: Shape ``(B, T)``; None where all tokens are real.
+        """
+        query, alone = query * query.shape[-1] ** -0.5, query.shape[1] == 1
+        keys, values = seen
+        # Of a single query, sums of products are faster than matrices of one row.
+        scores = (query * keys).sum(-1).unsqueeze(1) if alone else torch.einsum("bqhw,bthw->bqth", query, keys)
+        scores = scores.float() if scores.dtype == torch.bfloat16 else scores
+        if mask is not None:
+            scores = scores.masked_fill(~mask[:, None, :, None], -torch.inf)
+        own = (query * key).sum(-1).unsqueeze(2).to(scores)
+        weights = torch.cat([scores, own], dim=2).softmax(2).to(value.dtype)
+        if alone:
+            mixed = (weights[:, 0, :-1].unsqueeze(-1) * values).sum(1, keepdim=True)
+        else:
+            mixed = torch.einsum("bqth,bthw->bqhw", weights[:, :, :-1], values)
+        return (mixed + weights[:, :, -1].unsqueeze(-1) * value).flatten(2)
 
     def finished(self, x: Tensor, mixed: Tensor, drop: Dropout) -> Tensor:
         """What becomes of tokens, ``(..., hidden)``, by what they saw, ``(..., heads * width)``."""
@@ -164,9 +193,7 @@ class SetTransformer(nn.Module):
             if number >= unread:
                 memory.keys.append(key)
                 memory.values.append(value)
-            shares = block.scores(query, key, memory.mask).softmax(-1).to(value.dtype)
-            mixed = (shares @ value).transpose(1, 2).flatten(2)
-            x = block.finished(x, rows.packed(mixed), drop)
+            x = block.finished(x, rows.packed(block.mixed(query, key, value, memory.mask)), drop)
         last = self._layers[-1]
         key, value = last.parted(rows.spread(last.seen(x)))  # the last layer's tokens are only looked at
         memory.keys.append(key)
@@ -188,9 +215,6 @@ class SetTransformer(nn.Module):
         x = rows.packed(queries).to(self._kind)
         for block, keys, values in zip(self._layers[-self.reading :], memory.keys, memory.values, strict=True):
             query, key, value = block.parted(rows.spread(block.read_in(block.before_attention(x))))
-            scores = block.scores(query, keys, memory.mask)
-            own = (query * key).sum(-1, keepdim=True).to(scores) * query.shape[-1] ** -0.5
-            weights = torch.cat([scores, own], dim=-1).softmax(-1).to(value.dtype)
-            mixed = weights[..., :-1] @ values + weights[..., -1:] * value
-            x = block.finished(x, rows.packed(mixed.transpose(1, 2).flatten(2)), drop)
+            mixed = block.answered(query, key, value, (keys, values), memory.mask)
+            x = block.finished(x, rows.packed(mixed), drop)
         return rows.spread(x).to(queries.dtype)

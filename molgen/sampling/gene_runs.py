@@ -152,8 +152,7 @@ def _described(batch: GeneBatch, predicted: dict[str, Tensor]) -> list[Gene]:
     if not columns:
         return batch.to_genes()
     rows = torch.stack([column.double() for column in columns.values()], dim=1).tolist()
-    named = (dict(zip(columns, (round(value, 6) for value in row), strict=True)) for row in rows)
-    return [gene.labelled(row) for gene, row in zip(batch.to_genes(), named, strict=True)]
+    return batch.to_genes(dict(zip(columns, (round(value, 6) for value in row), strict=True)) for row in rows)
 
 
 def _problem(gene: Gene, stuck: bool) -> str:

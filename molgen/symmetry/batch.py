@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import compress
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -85,8 +86,16 @@ class GeneBatch:
             cells=torch.tensor(cells).reshape(-1, 6),
         )
 
-    def to_genes(self) -> list[Gene]:
-        """Unpadded genes on the CPU, without their cells."""
+    def to_genes(self, properties: Iterable[dict[str, Any]] | None = None) -> list[Gene]:
+        """Unpadded genes on the CPU, without their cells.
+
+        Args:
+            properties: Of each gene; none if None.
+        """
         fields = (self.groups, self.mask, self.elements, self.places)
         rows = zip(*(field.tolist() for field in fields), strict=True)
-        return [Gene(g, tuple(compress(zip(z, k, strict=True), m))) for g, m, z, k in rows]
+        named = ({} for _ in range(len(self))) if properties is None else properties
+        return [
+            Gene(g, tuple(compress(zip(z, k, strict=True), m)), properties=own)
+            for (g, m, z, k), own in zip(rows, named, strict=True)
+        ]

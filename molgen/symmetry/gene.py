@@ -38,7 +38,7 @@ class Gene:
     properties: dict[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "orbits", tuple(sorted((int(z), int(k)) for z, k in self.orbits)))
+        object.__setattr__(self, "orbits", tuple(sorted([(int(z), int(k)) for z, k in self.orbits])))
 
     def __len__(self) -> int:
         return len(self.orbits)
