@@ -17,7 +17,7 @@ mkdir -p "$out"
 # Exit code 5 says that some crystals are missing or did not converge: they count as what they are.
 finished() { "$@" || [ $? -eq 5 ]; }
 finished molgen sample checkpoints/crystalflow_mp20 -n "$n" -o "$out/crystalflow.extxyz"
-finished molgen sample checkpoints/wyformer_mp20 -n "$n" --set site_temperature=1.25 -o "$out/wyformer.extxyz"
+finished molgen sample checkpoints/wyformer_mp20 -n "$n" -o "$out/wyformer.extxyz"
 for part in train test; do
     [ -e "$out/$part/moved.extxyz" ] || python scripts/crystal_controls.py "mp20:$part" "$out/$part" --most "$controls"
 done

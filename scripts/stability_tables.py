@@ -14,7 +14,7 @@ from table_parts import markdown, read_csv, write_csv
 
 NAMES = {
     "crystalflow": "CrystalFlow, 50 steps, cells and all from noise",
-    "wyformer": "Wyckoff Transformer (site_temperature 1.25), then CrystalFlow within the gene, 10 steps",
+    "wyformer": "Wyckoff Transformer, then CrystalFlow within the gene, 10 steps",
     "train_real": "control: crystals of the train part",
     "test_real": "control: crystals of the test part",
     "test_moved": "control: the same, atoms moved by 0.1 angstrom",
