@@ -124,6 +124,7 @@ def change_sampling(checkpoint: Checkpoint, changes: Mapping[str, str]) -> None:
     typed = asdict(read.model)
     record = checkpoint.provenance.setdefault("sampling_changed", {}) if changes else {}
     for name in changes:
-        trained = record.get(name, {"trained": model.get(name)})["trained"]
+        default = getattr(type(read.model)(), name)  # of runs that are older than the setting
+        trained = record.get(name, {"trained": model.get(name, default)})["trained"]
         record[name] = {"trained": trained, "published": typed[name]}
         model[name] = typed[name]

@@ -74,7 +74,8 @@ def sample(
 
     A Wyckoff Transformer makes genes where OUT ends with .jsonl; else OUT.genes.jsonl, and of each gene a crystal by
     --realise. It takes --spacegroup, --chemical-system, --formula, --atoms and --max-atoms (of the primitive cell),
-    and --charge-balanced, with which genes that fail SMACT's test of composition validity are rejected and replaced.
+    and --charge-balanced. Of genes that fail SMACT's test of composition validity a share is kept and the others are
+    replaced: all with --charge-balanced, else as many as --set unbalanced=SHARE leaves (molgen info has the default).
 
     Exit code 5: some structures are missing, as numbers are not finite, the cell is flat, or it is not what was asked
     for; OUT.json counts the reasons.

@@ -45,6 +45,21 @@ class GeneOptions:
     system: str | None = None
     charge_balanced: bool = False
 
+    def with_balance(self, options: dict[str, str]) -> dict[str, str]:
+        """Settings of the sampler with the share of charge-unbalanced genes that is kept, where that is stated.
+
+        Raises:
+            typer.BadParameter: It is stated twice, or beside a formula.
+        """
+        stated = "unbalanced" in options
+        if stated and self.charge_balanced:
+            raise typer.BadParameter("--charge-balanced is --set unbalanced=0; give one of them")
+        if stated and self.formula is not None:
+            raise typer.BadParameter("--set unbalanced has no place beside --formula, which states all atoms")
+        if self.formula is not None:
+            return options | {"unbalanced": "1"}
+        return options | {"unbalanced": "0"} if self.charge_balanced else options
+
     def request(self, generator: Generator) -> GeneRequest:
         """What is asked for.
 
@@ -119,7 +134,7 @@ def sample_genes(
         typer.echo(f"note: the training set has at most {data.max_atoms} atoms in the primitive cell", err=True)
     for remark in [] if request.compositions is None else request.compositions.remarks:
         typer.echo(f"note: {remark}", err=True)
-    chosen = options_of(generator.model.config, options | ({"unbalanced": "0"} if given.charge_balanced else {}))
+    chosen = options_of(generator.model.config, given.with_balance(options))
     model = configured(generator.model, chosen)
     plan = plan_genes(model.data, request, n, seed)
     choices = {"n": n, "seed": seed, "precision": precision, "options": chosen, **request.settings}
@@ -184,6 +199,8 @@ def _conclude(file: SampleFile, n: int, generator: Generator, *, ends: bool) -> 
     typer.echo(f"{file.counts.get('p1', 0):,} without symmetry (space group P1)", err=True)
     for kind, one in file.rejected.items():
         typer.echo(f"not written: {one['count']:,} x {kind} ({one['first']})", err=True)
+    if 0 < (kept := file.state["settings"]["options"]["unbalanced"]) < 1:
+        typer.echo(f"of genes that are not charge balanced {kept:.0%} are kept (--set unbalanced={kept:g})", err=True)
     if file.written < n:
         hint = f"{file.sidecar} counts the reasons; another request, or more of them"
         missing = PartialError(f"{file.written:,} of {n:,} genes could be made", hint=hint)

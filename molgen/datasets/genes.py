@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -197,7 +198,7 @@ def _find(
 
 def _write(file: Path, fingerprint: str, arrays: dict[str, NDArray], failed: dict[str, int]) -> None:
     facts = json.dumps({"version": _VERSION, "fingerprint": fingerprint, "tolerance": TOLERANCE, "failed": failed})
-    temporary = file.with_name(f".{file.name}")
+    temporary = file.with_name(f".{os.getpid()}.{file.name}")
     with suppress(OSError):  # a folder that cannot be written to: the genes are found again next time
         with temporary.open("wb") as opened:
             np.savez_compressed(opened, facts=np.array(facts), **arrays)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from molgen.geometry.periodic import shortest, wrap
 class Symmetry:
     """The space groups of ``B`` crystals of up to ``N`` atoms and ``G`` operations f' = R f + t.
 
-    Operations beyond a crystal's own are its first ones again, with a share of zero. Padding atoms stay where they are.
+    Operations beyond a crystal's own are the identity, with a share of zero. Padding atoms stay where they are.
 
     Attributes:
         mask: True where an atom is real, shape ``(B, N)``.
@@ -143,7 +143,7 @@ class Symmetry:
     def _turned(self, vectors: Tensor) -> Tensor:
         """R v_i for every operation and the atom j that it brings i to, shape ``(B, G, N, 3)``."""
         batch, operations, atoms = self.sources.shape
-        rows = self.sources.reshape(batch, -1, 1).expand(-1, -1, 3)
+        rows = self.sources.reshape(batch, operations * atoms, 1).expand(-1, -1, 3)
         moved = vectors.gather(1, rows).view(batch, operations, atoms, 3)
         with torch.autocast(vectors.device.type, enabled=False):
             turned: Tensor = moved @ self.rotations.to(vectors.dtype).mT

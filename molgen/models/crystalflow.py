@@ -56,14 +56,15 @@ class CrystalFlowConfig:
         bumps: Basis functions of a distance.
         expansion: Width of the feed-forward layers over ``hidden``.
         prior: Noise of the elements: ``marginal``, ``uniform`` or ``mask``.
-        alignment: Pair noise and atoms of the same element by assignment on the torus.
+        alignment: Pair noise and atoms of the same element by assignment on the torus, and drawn orbits and those of a
+            crystal that keeps to its space group.
         time_power: Training times have density (1 - t)^(time_power - 1): above 1, more lie near the data.
         largest_weight: Bound of the weight 1/t^2 of the squared errors.
         position_loss: Weight of the coordinates' squared error, relative to uniform noise.
         lattice_loss: Weight of the lattice's squared error, in standard deviations.
         element_loss: Weight of the elements' cross-entropy per atom.
         self_conditioning: Share of training steps that see an earlier prediction.
-        formulas: Share of training crystals whose elements are given.
+        formulas: Of the training crystals that keep to no space group the share whose elements are given.
         symmetric: Share of training crystals that keep to their space group and orbits, which are given with the
             elements. At 0 the network is not told of any, and a gene's symmetry is made in sampling alone.
         cells: Share of those whose lattice is given, too, more or less exactly.

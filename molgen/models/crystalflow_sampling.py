@@ -91,7 +91,8 @@ def start(
         crystal = crystal.replace(elements=torch.where(known.elements, given[0].elements, crystal.elements))
         if known.cells is not None:
             cell = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
-            crystal = crystal.replace(cell=torch.where(known.cells.unsqueeze(1), cell, crystal.cell))
+            if model.sees_symmetry:  # others know cells that flow from noise alone
+                crystal = crystal.replace(cell=torch.where(known.cells.unsqueeze(1), cell, crystal.cell))
         if known.begun is not None:
             begun = model.lattices.standardise(symmetric_log(given[0].lattice), mask.sum(1))
             crystal = crystal.replace(
@@ -153,7 +154,8 @@ def solve(
     for k in range(1, len(times)):
         t = torch.where(begun, refining[k - 1], told[k - 1])
         s = times[k].expand(len(mask)).masked_fill(begun, 0.0)
-        prediction = model.predict(_as_noised(state.crystal, t, begun | (k > flowing)), t, state.known, state.before)
+        seen = _as_noised(model, state, t, begun | (k > flowing))
+        prediction = model.predict(seen, t, state.known, state.before)
         prediction = restricted(model, state.crystal, state.known, state.cell, prediction)
         crystal = _step(model, state, prediction, t, s, noise, last=k >= flowing)
         state = replace(state, crystal=crystal, before=prediction)
@@ -196,12 +198,19 @@ def symmetric_cell(model: CrystalFlow, symmetry: Symmetry, cell: Tensor, mask: T
     return torch.where(finite, numbers, torch.nan).to(cell)
 
 
-def _as_noised(crystal: CellState, t: Tensor, refines: Tensor) -> CellState:
+def _as_noised(model: CrystalFlow, state: FlowingCrystal, t: Tensor, refines: Tensor) -> CellState:
     """Finished crystals as the network knows those at ``t``, whose cells are nearer to the mean: (1 - t) z + t noise.
 
-    Without this, every step that refines would move the cell further from the mean.
+    Without this, every step that refines would move the cell further from the mean. Cells that are given it knows as
+    they are, if it was trained to.
     """
-    return crystal.replace(cell=crystal.cell * torch.where(refines, 1.0 - t, 1.0).to(crystal.cell).unsqueeze(-1))
+    crystal, known = state.crystal, state.known
+    if known.cells is not None and model.sees_symmetry:
+        refines = refines & ~known.cells
+    cell = crystal.cell * torch.where(refines, 1.0 - t, 1.0).to(crystal.cell).unsqueeze(-1)
+    if known.symmetry is not None and bool(refines.any()):
+        cell = symmetric_cell(model, known.symmetry, cell, crystal.mask)
+    return crystal.replace(cell=cell)
 
 
 def _step(

@@ -79,7 +79,7 @@ def _known(model: CrystalFlow, mask: Tensor, symmetry: Symmetry | None, noise: N
     if symmetry is None:
         return Known.formula(given)
     chosen, stated = (noise.uniform().to(mask.device) for _ in range(2))
-    keeps = chosen < config.symmetric
+    keeps = (chosen < config.symmetric) & (symmetry.groups > 0)
     known = Known.formula(given | (keeps.unsqueeze(1) & mask))
     return replace(known, symmetry=symmetry.only(keeps), cells=keeps & (stated < config.cells))
 
@@ -95,8 +95,13 @@ def _way(model: CrystalFlow, clean: sampling.CellState, start: sampling.CellStat
     way = shortest(fractional - clean.fractional)
     if symmetry is None:
         return way
-    lattice = from_symmetric_log(model.lattices.restore(clean.cell, mask.sum(1)))
-    within = symmetry.moved(paired_ways(symmetry, clean.elements, start.fractional, lattice))
+    if model.config.alignment:
+        lattice = from_symmetric_log(model.lattices.restore(clean.cell, mask.sum(1)))
+        ways = paired_ways(symmetry, clean.elements, start.fractional, lattice)
+    else:
+        assert symmetry.parameters is not None
+        ways = shortest(start.fractional - symmetry.parameters)
+    within = symmetry.moved(ways)
     return torch.where(free[:, None, None], way, within)
 
 

@@ -172,7 +172,7 @@ class GeneFeatures(nn.Module):
     def counted(self, classes: list[str]) -> list[str]:
         """What each number of :meth:`_counts` is."""
         places = [f"orbits at position {k}" for k in range(self.vocabulary.exists.shape[1])]
-        counts = [f"{what} of {label}" for what in ("atoms", "log atoms") for label in classes]
+        counts = [f"{what} of {label}" for what in ("quarter atoms", "atoms") for label in classes]
         return [*counts, *places, "atoms", "orbits", "log atoms"]
 
     def _counts(self, placed: Placed) -> Tensor:

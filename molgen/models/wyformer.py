@@ -263,6 +263,7 @@ class Wyformer(nn.Module):
     def nll(self, batch: GeneBatch, noise: NoiseSource) -> dict[str, Tensor]:
         """-log p of genes in nats, ``nll`` and its terms ``group`` and ``orbits``, each ``(B,)``.
 
+        Of the network's own distribution, at temperatures of 1 and with all of its unbalanced genes kept.
         Exact for genes of few orbits, else a bound: see :mod:`molgen.models.wyformer_likelihood`; ``exact`` is 1 or 0.
         """
         from molgen.models.wyformer_likelihood import log_prob

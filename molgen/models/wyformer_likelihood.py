@@ -41,7 +41,7 @@ def log_prob(model: Wyformer, batch: GeneBatch, noise: NoiseSource) -> tuple[Ten
 
     Args:
         model: In evaluation mode.
-        batch: Genes.
+        batch: Genes of one orbit or more.
         noise: Random draws, for orders.
     """
     placed = model.encode(batch)

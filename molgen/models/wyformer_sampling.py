@@ -153,7 +153,7 @@ class _Seen:
 
 
 def distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
-    """A row of each distinct key, ``(D,)``, and which of these each row equals, ``(B,)``.
+    """The first row of each distinct key, ``(D,)``, and which of these each row equals, ``(B,)``.
 
     All rows in order where few could be left out.
     """
@@ -161,7 +161,7 @@ def distinct(keys: Tensor) -> tuple[Tensor, Tensor]:
     values, which = keys.unique(return_inverse=True)
     if len(values) > WORTH_LEAVING_OUT * len(keys):
         return rows, rows
-    return torch.empty_like(values).scatter_(0, which, rows), which
+    return torch.full_like(values, len(keys)).scatter_reduce_(0, which, rows, "amin"), which
 
 
 def _codes(model: Wyformer) -> Tensor:

@@ -79,8 +79,9 @@ def make_genes(
 
     Yields:
         The chunk's index, its genes with their predicted properties, and why each is not what was asked for
-        ("kind: detail"), empty where it is. Of genes whose ions cannot be neutral the model's ``sample_unbalanced``
-        are kept, unless a composition is asked for.
+        ("kind: detail"), empty where it is. Of genes whose ions cannot be neutral the share ``sample_unbalanced`` of
+        the model is kept. Others in their place are drawn with new space groups: together they follow the model's joint
+        distribution, weighted by that share where a gene is not balanced.
     """
     model = model.in_bfloat16() if precision == "bf16" else model
     device = next(model.parameters()).device
@@ -99,12 +100,11 @@ def make_genes(
             drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
             genes = _described(_batch_of(model, drawn), model.named(drawn.properties))
         problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
-        kept = 1.0 if request.compositions is not None else model.config.sample_unbalanced
-        luck = np.concatenate([generator_of(plan.noise_seed(c), _LUCK).random(len(plan.chunks[c])) for c in chunks])
-        problems = [
-            problem or (_unbalanced(gene) if draw >= kept else "")
-            for gene, problem, draw in zip(genes, problems, luck.tolist(), strict=True)
-        ]
+        if model.config.sample_unbalanced < 1.0:
+            luck = [generator_of(plan.noise_seed(c), _LUCK).random(len(plan.chunks[c])) for c in chunks]
+            refused = np.concatenate(luck) >= model.config.sample_unbalanced
+            triples = zip(genes, problems, refused.tolist(), strict=True)
+            problems = [problem or (_unbalanced(gene) if no else "") for gene, problem, no in triples]
         if request.compositions is not None and request.compositions.labels:
             labels = [request.compositions.labels[item] for item in items.tolist()]
             genes = [gene.labelled(label) for gene, label in zip(genes, labels, strict=True)]

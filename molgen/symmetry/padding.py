@@ -19,6 +19,7 @@ def padded(
     mask: Tensor,
     dtype: torch.dtype,
     parameters: Sequence[NDArray[np.float64]] | None = None,
+    kept: Sequence[bool] | None = None,
 ) -> Symmetry:
     """Placements as tensors.
 
@@ -28,9 +29,10 @@ def padded(
         dtype: Of the floating tensors.
         parameters: Free parameters of each placement's orbits, each of shape ``(orbits, 3)``; None where they are not
             known.
+        kept: Which of them are placements in space groups that are kept to, shape ``(B,)``; None for all.
     """
     batch, n = mask.shape
-    most = max(len(one.rotations) for one in placements)
+    most = max((len(one.rotations) for one in placements), default=1)
     rotations, translations = np.tile(np.eye(3), (batch, most, 1, 1)), np.zeros((batch, most, 3))
     shares = np.zeros((batch, most))
     sources, firsts = np.tile(np.arange(n), (batch, most, 1)), np.tile(np.arange(n), (batch, 1))
@@ -42,7 +44,7 @@ def padded(
         shares[row, :operations] = 1 / operations
         sources[row, :operations, :atoms], firsts[row, :atoms] = one.sources, one.firsts
         matrices[row, :atoms], vectors[row, :atoms] = one.matrices, one.vectors
-        groups[row] = one.gene.number
+        groups[row] = one.gene.number if kept is None or kept[row] else 0
         places[row, :atoms] = np.array([k for _, k in one.gene.orbits])[one.orbits]
         if parameters is not None:
             known[row, :atoms] = parameters[row][one.orbits]

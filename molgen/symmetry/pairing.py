@@ -43,8 +43,9 @@ def equivalents(number: int, place: int) -> tuple[NDArray[np.float64], NDArray[n
             continue
         for centring in group.centrings:
             moved = rotation @ position.vector + translation + centring - position.vector
-            shifts = (moved + _CELLS) @ inverse.T
-            exact = np.abs(shifts @ matrix.T - (moved + _CELLS)).max(1) < 1e-6
+            cells = _CELLS if position.freedom < 3 else np.zeros((1, 3))  # all are alike where everything is free
+            shifts = (moved + cells) @ inverse.T
+            exact = np.abs(shifts @ matrix.T - (moved + cells)).max(1) < 1e-6
             for shift in shifts[exact]:
                 inside = np.where(used, np.mod(np.rint(shift * _GRID), _GRID) / _GRID, 0.0)
                 turned = np.rint(turn)

@@ -43,7 +43,7 @@ class TrainingModule(lightning.LightningModule):
 
     Args:
         model: A registered model.
-        dataset: Packed data set, or its genes.
+        dataset: Packed data set, its genes, or its crystals with their symmetry.
         batch_size: Structures per step over all devices.
         config: Optimisation settings.
         seed: Of batches and noise.

@@ -133,10 +133,17 @@ def test_a_share_of_the_unbalanced_ones_is_kept(checkpoint, tmp_path):
     assert unbalanced[0] == 0 < unbalanced[1] < unbalanced[2]
     assert len(set(found["0.5"]) & set(found["1"])) > len(set(found["0"]) & set(found["1"]))
     assert run(checkpoint, "-n", 5, "-o", out["1"], "--set", "unbalanced=1.5").exit_code == 3
-    formula = ["--formula", "NaCl2", "-n", 4, "-o", tmp_path / "formula.jsonl"]
-    done = run(checkpoint, *formula, "--set", "unbalanced=0")
-    assert (done.exit_code, len(list(read_genes(tmp_path / "formula.jsonl")))) == (0, 4), done.stderr
+    assert run(checkpoint, "-n", 5, "-o", out["1"], "--set", "unbalanced=0.5", "--charge-balanced").exit_code == 2
+
+
+def test_a_formula_says_itself_whether_it_is_balanced(checkpoint, tmp_path):
+    out = tmp_path / "formula.jsonl"
+    formula = ["--formula", "NaCl2", "-n", 4, "-o", out]
+    done = run(checkpoint, *formula)
+    assert (done.exit_code, len(list(read_genes(out)))) == (0, 4), done.stderr
+    assert sidecar(out)["settings"]["options"]["unbalanced"] == 1
     assert run(checkpoint, *formula, "--charge-balanced").exit_code == 2
+    assert run(checkpoint, *formula, "--set", "unbalanced=0").exit_code == 2
 
 
 def test_usual_steps_where_genes_are_given_and_more_atoms_than_any_crystal_has(checkpoint, realiser, tmp_path):
@@ -260,3 +267,22 @@ def test_a_model_that_makes_no_crystals_of_genes_and_files_of_others(checkpoint,
     wrong = run(realiser, "-n", 2, "-o", tmp_path / "b.extxyz", "--spacegroup", "225", "--max-atoms", 3)
     assert wrong.exit_code == 2
     assert "--spacegroup, --max-atoms" in wrong.stderr
+
+
+def test_a_continued_run_leaves_out_the_same_genes(checkpoint, tmp_path):
+    whole, part = tmp_path / "whole.jsonl", tmp_path / "part.jsonl"
+    command = ["-n", 200, "--set", "unbalanced=0.4"]
+    assert run(checkpoint, *command, "-o", whole).exit_code == 0
+    assert run(checkpoint, *command, "-o", part).exit_code == 0
+    state = sidecar(part)
+    lines = part.read_bytes().splitlines(keepends=True)
+    # As if interrupted after the first chunk: rows of it, and what the sidecar then said.
+    kept = [line for line in lines if int(json.loads(line)["name"]) < 64]
+    state |= {"chunks_done": 1, "written": len(kept), "bytes": sum(map(len, kept)), "rounds": [], "complete": False}
+    state |= {"chunks": 4, "rejected": {"not charge balanced": {"count": 64 - len(kept), "request": True, "first": ""}}}
+    part.write_bytes(b"".join(kept))
+    part.with_name("part.jsonl.json").write_text(json.dumps(state))
+    done = run(checkpoint, *command, "-o", part)
+    assert done.exit_code == 0, done.stderr
+    assert f"{len(kept)} of 200 genes are there" in done.stderr
+    assert part.read_bytes() == whole.read_bytes()

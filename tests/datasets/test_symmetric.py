@@ -47,7 +47,7 @@ def test_the_same_crystals_in_symmetric_form(dataset):
     for index, one in enumerate(batch.to_structures()):
         assert match.get_rms_dist(to_pymatgen(one), to_pymatgen(dataset.structure(index)))[0] < 1e-3
         assert np.linalg.det(one.lattice) > 0
-    assert batch.symmetry.groups.tolist() == [227, 62, 1, 141, 1]
+    assert batch.symmetry.groups.tolist() == [227, 62, 1, 141, 0]
     assert [space_group(one, 1e-3) for one in batch.to_structures()][:2] == [227, 62]
 
 
@@ -71,4 +71,4 @@ def test_it_is_the_data_set(dataset):
     assert dataset.indices("valid").tolist() == [3, 4]
     assert len(dataset) == 5
     assert dataset.sizes.tolist() == dataset.packed.sizes.tolist()
-    assert dataset.fingerprint == dataset.genes.fingerprint != dataset.packed.fingerprint
+    assert len({dataset.fingerprint, dataset.genes.fingerprint, dataset.packed.fingerprint}) == 3

@@ -243,3 +243,54 @@ def test_marks_name_what_they_are(symmetric):
     assert of_atoms[0, 0].tolist() == [1, 0, 0, 0, 0]
     torch.testing.assert_close(of_atoms[1, 0], torch.tensor([0, 0, 1, 0, np.log(4)], dtype=torch.float64))
     assert float(of_atoms[2].abs().max()) == 0
+
+
+def test_parts_of_a_batch_are_drawn_as_in_the_whole(make, symmetric):
+    """As several devices see them."""
+    model = make("crystalflow", symmetric=0.7)
+    whole = noised(model, model.encode(symmetric), symmetric.symmetry, noise(symmetric.mask, 4))
+    rows = slice(1, None, 2)
+    part = symmetric[rows]
+    blocks = NoiseSource.seeded(4, *symmetric.mask.shape, rows=rows).blocks
+    made = noised(model, model.encode(part), part.symmetry, NoiseSource(blocks, torch.float64))
+    torch.testing.assert_close(made.target, whole.target[rows])
+    torch.testing.assert_close(made.state.cell, whole.state.cell[rows])
+    assert torch.equal(made.known.elements, whole.known.elements[rows])
+
+
+def test_pairing_shortens_the_way_and_can_be_left_out(make, symmetric):
+    lengths = []
+    for alignment in (True, False):
+        model = make("crystalflow", symmetric=1.0, alignment=alignment)
+        made = [noised(model, model.encode(symmetric), symmetric.symmetry, noise(symmetric.mask, k)) for k in range(20)]
+        assert all(bool((one.known.symmetry.groups > 0).all()) for one in made)
+        for one in made:
+            torch.testing.assert_close(one.known.symmetry.symmetrise(one.target), one.target)
+        lengths.append(float(torch.stack([one.target.square().sum() for one in made]).mean()))
+    assert lengths[0] < 0.8 * lengths[1]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_given_cells_and_what_the_network_is_shown_of_them(make, symmetric, told):
+    """One that is told of symmetry sees them as they are, at every step; another sees cells that flow to them."""
+    model = make("crystalflow", symmetric=0.5 if told else 0.0, sample_refinement=0.5, sample_refinement_time=0.4)
+    crystal, shown = model.vocabulary.encode(symmetric), []
+    cells = torch.tensor([True, True, False, False])
+    known = replace(Known.formula(symmetric.mask), symmetry=symmetric.symmetry, cells=cells)
+    predict = model.predict
+
+    def watched(state, t, known, before=None):
+        shown.append(state.cell)
+        return predict(state, t, known, before)
+
+    model.predict = watched
+    source = noise(symmetric.mask)
+    state = model.start(symmetric.mask, source, (crystal, known))
+    made = model.solvers["flow"](model, state, model.times(time_grid, 4), symmetric.mask, source)
+    clean = model.encode(symmetric).cell
+    torch.testing.assert_close(made.crystal.cell[:2], clean[:2], rtol=1e-5, atol=1e-5)
+    same = [bool(torch.isclose(cell[:2], clean[:2], atol=1e-4).all()) for cell in shown]
+    assert same == ([True] * 4 if told else [False] * 4)
+    for cell in shown:
+        kept = symmetric_cell(model, symmetric.symmetry, cell, symmetric.mask)
+        torch.testing.assert_close(kept[2:], cell[2:], atol=1e-5, rtol=1e-5)
