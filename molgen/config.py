@@ -167,7 +167,7 @@ _RANGES: dict[str, dict[str, tuple[float, float]]] = {
         **{f"sample_{field}_temperature": (0, _MANY) for field in ("element", "site", "enumeration")},
         "sample_annealing": (0, _MANY),
         "sample_template_time": (1e-3, 1),
-        "sample_symmetric_draws": (1, 10_000),
+        **dict.fromkeys(("sample_symmetric_draws", "sample_symmetric_tries"), (1, 10_000)),
         "sample_refinement": (0, 1),
         "sample_refinement_time": (1e-3, 1),
         "time_power": (0.1, 10),

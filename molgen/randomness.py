@@ -38,10 +38,17 @@ class NoiseSource:
     Args:
         blocks: The groups; their wanted rows together are the batch.
         dtype: Floating type of the draws.
+        chosen: Which of the batch's structures are wanted; None for all.
     """
 
-    def __init__(self, blocks: Sequence[NoiseBlock], dtype: torch.dtype = torch.float32) -> None:
-        self.blocks, self.dtype = list(blocks), dtype
+    def __init__(
+        self, blocks: Sequence[NoiseBlock], dtype: torch.dtype = torch.float32, chosen: Tensor | None = None
+    ) -> None:
+        self.blocks, self.dtype, self.chosen = list(blocks), dtype, chosen
+
+    def of(self, rows: Tensor) -> NoiseSource:
+        """Draws for some of the batch's structures; they are made for all, so that each gets its own."""
+        return NoiseSource(self.blocks, self.dtype, rows if self.chosen is None else self.chosen[rows])
 
     @classmethod
     def seeded(
@@ -57,7 +64,7 @@ class NoiseSource:
             shape = (block.size, block.atoms, features)
             draw = torch.randn(shape, generator=block.generator, device=block.generator.device, dtype=self.dtype)
             parts.append(torch.nn.functional.pad(draw[block.rows], (0, 0, 0, atoms - block.atoms)))
-        return torch.cat(parts)
+        return self._joined(parts)
 
     def normal_structures(self, features: int) -> Tensor:
         """Standard normal draws for every structure, shape ``(B, features)``."""
@@ -66,11 +73,11 @@ class NoiseSource:
             generator = block.generator
             draw = torch.randn((block.size, features), generator=generator, device=generator.device, dtype=self.dtype)
             parts.append(draw[block.rows])
-        return torch.cat(parts)
+        return self._joined(parts)
 
     def uniform(self) -> Tensor:
         """Uniform draws in [0, 1), one per structure, shape ``(B,)``, float64."""
-        return torch.cat([self._uniform(block, (), torch.float64) for block in self.blocks])
+        return self._joined([self._uniform(block, (), torch.float64) for block in self.blocks])
 
     def uniform_of_all(self) -> float:
         """One uniform draw in [0, 1) for the whole batch, the same whichever rows of the blocks are wanted."""
@@ -84,7 +91,7 @@ class NoiseSource:
             torch.nn.functional.pad(self._uniform(block, (block.atoms,), self.dtype), (0, atoms - block.atoms))
             for block in self.blocks
         ]
-        return torch.cat(parts)
+        return self._joined(parts)
 
     def uniform_pairs(self, atoms: int) -> Tensor:
         """Uniform draws in [0, 1) for every unordered pair, symmetric, shape ``(B, atoms, atoms)``."""
@@ -92,7 +99,11 @@ class NoiseSource:
         for block in self.blocks:
             upper = self._uniform(block, (block.atoms, block.atoms), self.dtype).triu(1)
             parts.append(torch.nn.functional.pad(upper + upper.mT, (0, atoms - block.atoms) * 2))
-        return torch.cat(parts)
+        return self._joined(parts)
+
+    def _joined(self, parts: list[Tensor]) -> Tensor:
+        made = torch.cat(parts)
+        return made if self.chosen is None else made[self.chosen]
 
     @staticmethod
     def _uniform(block: NoiseBlock, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

@@ -99,3 +99,20 @@ def test_one_draw_for_all_is_the_same_for_every_part_and_moves_the_stream_on():
     assert torch.equal(torch.cat(after[1:]), after[0])
     fresh = NoiseSource([block(1, 7, 5)])
     assert fresh.uniform_of_all() == float(NoiseSource([block(1, 7, 5)]).uniform()[0])
+
+
+def test_some_structures_get_what_they_would_get_in_the_whole():
+    def source():
+        return NoiseSource.seeded(3, 6, 4)
+
+    rows = torch.tensor([4, 1])
+    whole, part = source(), source().of(rows)
+    for draw in (
+        lambda s: s.normal(4, 3),
+        lambda s: s.uniform(),
+        lambda s: s.uniform_atoms(4),
+        lambda s: s.normal_structures(2),
+        lambda s: s.uniform_pairs(4),
+    ):
+        assert torch.equal(draw(part), draw(whole)[rows])
+    assert torch.equal(source().of(rows).of(torch.tensor([1])).uniform(), source().uniform()[1:2])

@@ -24,7 +24,7 @@ from molgen.geometry.lattice import from_symmetric_log, symmetric_log
 from molgen.geometry.periodic import wrap
 from molgen.models import crystalflow_sampling as sampling
 from molgen.models.crystal import Crystal, CrystalVocabulary
-from molgen.models.crystal_symmetry import ATOM_MARKS, CELL_MARKS, forget_marks, symmetry_marks
+from molgen.models.crystal_symmetry import ATOM_MARKS, CELL_MARKS, forget_marks, restricted, symmetry_marks
 from molgen.models.crystalflow_training import noised
 from molgen.models.data_summary import DataSummary
 from molgen.models.known import Known
@@ -77,6 +77,7 @@ class CrystalFlowConfig:
         sample_category_noise: Rate of jumps of elements back to the prior.
         sample_template_time: Time that the network is told in the first step that refines a template.
         sample_symmetric_draws: Draws of a gene's free parameters; the one with atoms furthest apart begins.
+        sample_symmetric_tries: Times that the crystal of a gene is made at most until no atoms are on each other.
         sample_temperature: Of the elements' probabilities.
     """
 
@@ -107,6 +108,7 @@ class CrystalFlowConfig:
     sample_category_noise: float = 0.0
     sample_template_time: float = 0.05
     sample_symmetric_draws: int = 32
+    sample_symmetric_tries: int = 8
     sample_temperature: float = 1.0
 
 
@@ -230,7 +232,7 @@ class CrystalFlow(nn.Module):
         state, known, t, mask = task.state, task.known, task.t, clean.mask
 
         def guessed() -> CrystalPrediction:
-            return sampling.restricted(self, state, known, state.cell, self.predict(state, t, known))
+            return restricted(self, state, known, state.cell, self.predict(state, t, known))
 
         prediction = self.predict(state, t, known, first_guess(guessed) if uses_guess else None)
         displacement = prediction.displacement

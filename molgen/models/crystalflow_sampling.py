@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from molgen.geometry.lattice import from_symmetric_log, symmetric_log
-from molgen.geometry.periodic import nearest_images, wrap
-from molgen.geometry.symmetry import Symmetry
 from molgen.models.crystal import Crystal
+from molgen.models.crystal_symmetry import apart, closeness, restricted, symmetric_cell
 from molgen.models.known import Known
 from molgen.processes.categorical_flow import tempered
 from molgen.processes.linear_flow import LinearFlow
@@ -25,6 +24,9 @@ from molgen.solvers.refinement import told_times
 
 if TYPE_CHECKING:
     from molgen.models.crystalflow import CrystalFlow, CrystalPrediction
+
+TOO_NEAR = 0.5
+"""Distance over the sum of covalent radii below which atoms are on each other, that of the protocol ``strict``."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,41 +103,66 @@ def start(
             )
         if known.symmetry is not None:
             crystal = crystal.replace(
-                fractional=_apart(model, known.symmetry, crystal, given[0].lattice, noise),
+                fractional=apart(model, known.symmetry, crystal, given[0].lattice, noise),
                 cell=symmetric_cell(model, known.symmetry, crystal.cell, mask),
             )
     return FlowingCrystal(crystal=crystal, known=known, cell=cell)
 
 
-def _apart(model: CrystalFlow, symmetry: Symmetry, drawn: CellState, lattice: Tensor, noise: NoiseSource) -> Tensor:
-    """Of several draws of the orbits' free parameters those whose atoms are furthest apart, shape ``(B, N, 3)``.
-
-    Two orbits drawn onto each other seldom part again: what the network sees is then the same for both.
-
-    Args:
-        model: The model.
-        symmetry: Space groups and orbits.
-        drawn: With the first draws, and the elements.
-        lattice: The cells that are expected, reduced, in which distances are measured, shape ``(B, 3, 3)``.
-        noise: Of the other draws.
-    """
-    n, best, separation = drawn.mask.shape[1], drawn.fractional, torch.full_like(lattice[:, 0, 0], -1.0)
-    radii = model.vocabulary.radii[drawn.elements].to(lattice)
-    pairs = (drawn.mask.unsqueeze(1) & drawn.mask.unsqueeze(2)).tril(-1)
-    for number in range(model.config.sample_symmetric_draws):
-        draws = [noise.uniform_atoms(n) for _ in range(3)] if number else None
-        fractional = symmetry.place(drawn.fractional if draws is None else torch.stack(draws, dim=-1).to(best))
-        # The expected cells are reduced ones, in which one image to each side is enough.
-        ways = nearest_images(fractional.unsqueeze(1) - fractional.unsqueeze(2), lattice, 1).squeeze(-2)
-        apart = ways.norm(dim=-1) / (radii.unsqueeze(1) + radii.unsqueeze(2))
-        nearest = apart.masked_fill(~pairs, torch.inf).flatten(1).amin(1)
-        better = nearest > separation
-        best = torch.where(better[:, None, None], fractional, best)
-        separation = torch.where(better, nearest, separation)
-    return best
-
-
 def solve(
+    model: CrystalFlow,
+    state: FlowingCrystal,
+    times: Tensor,
+    mask: Tensor,
+    noise: NoiseSource,
+    on_step: Callable[[int, FlowingCrystal], None] | None = None,
+) -> FlowingCrystal:
+    """Flow from noise to crystals; again, with other noise, for crystals of genes whose atoms came too near.
+
+    Of a share of the draws two orbits, or an orbit and its images, run into one another. Of all tries the one whose
+    atoms are furthest apart is kept.
+    """
+    made = _flow(model, state, times, mask, noise, on_step)
+    if state.known.symmetry is None:
+        return made
+    crystal, sizes = made.crystal, mask.sum(1)
+    lattice = from_symmetric_log(model.lattices.restore(crystal.cell.nan_to_num(), sizes))
+    nearest = closeness(model, crystal, lattice)
+    for _ in range(model.config.sample_symmetric_tries - 1):
+        rows = (nearest < TOO_NEAR).nonzero().squeeze(1)
+        if not len(rows):
+            break
+        some = noise.of(rows)
+        begun = _begun_again(model, state, rows, lattice[rows], some)
+        other = _flow(model, begun, times, mask[rows], some).crystal
+        lattices = from_symmetric_log(model.lattices.restore(other.cell.nan_to_num(), sizes[rows]))
+        found = closeness(model, other, lattices)
+        better = found > nearest[rows]
+        at = rows[better]
+        nearest = nearest.index_copy(0, at, found[better])
+        crystal = crystal.replace(
+            fractional=crystal.fractional.index_copy(0, at, other.fractional[better]),
+            cell=crystal.cell.index_copy(0, at, other.cell[better]),
+        )
+    return replace(made, crystal=crystal)
+
+
+def _begun_again(
+    model: CrystalFlow, state: FlowingCrystal, rows: Tensor, lattice: Tensor, noise: NoiseSource
+) -> FlowingCrystal:
+    """Some of the crystals of genes at t = 1, with other draws; ``lattice`` is where these are to lie apart."""
+    before, known = state.crystal, state.known.of(rows)
+    assert known.symmetry is not None
+    drawn = draw(model, before.mask[rows], noise).replace(elements=before.elements[rows])
+    cell = symmetric_cell(model, known.symmetry, drawn.cell, drawn.mask)
+    given = None if state.cell is None else state.cell[rows]
+    if known.cells is not None and model.sees_symmetry:
+        cell = torch.where(known.cells.unsqueeze(1), before.cell[rows], cell)
+    fractional = apart(model, known.symmetry, drawn, lattice, noise)
+    return FlowingCrystal(crystal=drawn.replace(fractional=fractional, cell=cell), known=known, cell=given)
+
+
+def _flow(
     model: CrystalFlow,
     state: FlowingCrystal,
     times: Tensor,
@@ -162,40 +189,6 @@ def solve(
         if on_step is not None:
             on_step(k, state)
     return state
-
-
-def restricted(
-    model: CrystalFlow, crystal: CellState, known: Known, cell: Tensor | None, prediction: CrystalPrediction
-) -> CrystalPrediction:
-    """What is predicted, with given lattices in place, and as symmetric as is asked for.
-
-    Args:
-        model: The model.
-        crystal: What the prediction was made of.
-        known: What of it is given.
-        cell: Standardised numbers of the lattices that are given, shape ``(B, 6)``; None where none is.
-        prediction: The network's.
-    """
-    stated, predicted = known.cells, prediction.cell
-    if stated is not None and cell is not None:
-        predicted = torch.where(stated.unsqueeze(1), cell, predicted)
-    if known.symmetry is None:
-        return replace(prediction, cell=predicted)
-    displacement = known.symmetry.symmetrise(prediction.displacement)
-    return replace(
-        prediction,
-        displacement=displacement,
-        fractional=wrap(crystal.fractional + displacement) * crystal.mask.unsqueeze(-1),
-        cell=symmetric_cell(model, known.symmetry, predicted, crystal.mask),
-    )
-
-
-def symmetric_cell(model: CrystalFlow, symmetry: Symmetry, cell: Tensor, mask: Tensor) -> Tensor:
-    """Standardised numbers of the lattices that the point groups allow, shape ``(B, 6)``; NaN stays NaN."""
-    sizes, finite = mask.sum(1), cell.isfinite().all(1, keepdim=True)
-    lattice = from_symmetric_log(model.lattices.restore(torch.where(finite, cell, 0.0).double(), sizes))
-    numbers = model.lattices.standardise(symmetric_log(symmetry.symmetrise_cell(lattice)), sizes)
-    return torch.where(finite, numbers, torch.nan).to(cell)
 
 
 def _as_noised(model: CrystalFlow, state: FlowingCrystal, t: Tensor, refines: Tensor) -> CellState:

@@ -17,7 +17,7 @@ from molgen.geometry.periodic import shortest, wrap
 from molgen.geometry.symmetry import Symmetry
 from molgen.geometry.transport import assign_on_torus
 from molgen.models import crystalflow_sampling as sampling
-from molgen.models.crystal_symmetry import paired_ways
+from molgen.models.crystal_symmetry import paired_ways, symmetric_cell
 from molgen.models.known import Known
 from molgen.processes.linear_flow import time_from_uniform
 from molgen.randomness import NoiseSource
@@ -117,8 +117,8 @@ def _cells(
     still, symmetry = torch.zeros_like(clean.cell), known.symmetry
     if symmetry is None or known.cells is None:
         return model.lattice_flow.corrupt(clean.cell, start.cell, t, still)
-    begun = sampling.symmetric_cell(model, symmetry, start.cell, clean.mask)
+    begun = symmetric_cell(model, symmetry, start.cell, clean.mask)
     error = STATED_ERROR * noise.uniform().to(still).unsqueeze(1) * noise.normal_structures(6).to(still)
     flowing = model.lattice_flow.corrupt(clean.cell, begun, t, still)
     cell = torch.where(known.cells.unsqueeze(1), clean.cell + error, flowing)
-    return sampling.symmetric_cell(model, symmetry, cell, clean.mask)
+    return symmetric_cell(model, symmetry, cell, clean.mask)

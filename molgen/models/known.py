@@ -3,7 +3,8 @@ atoms (a fragment to grow from), a crystal to begin with (a template), or a spac
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -67,6 +68,12 @@ class Known:
         chosen = (task >= formulas) & (task < formulas + fragments)
         atoms = (rank < wanted.unsqueeze(1)) & chosen.unsqueeze(1) & mask
         return cls(atoms=atoms, elements=atoms | ((task < formulas).unsqueeze(1) & mask))
+
+    def of(self, rows: Tensor) -> Known:
+        """What is known of some structures."""
+        parts = ((f.name, getattr(self, f.name)) for f in fields(self))
+        some: dict[str, Any] = {name: None if part is None else part[rows] for name, part in parts}
+        return Known(**some)
 
     @property
     def pairs(self) -> Tensor:

@@ -11,9 +11,8 @@ from molgen.errors import ConfigError
 from molgen.geometry.centering import remove_mean
 from molgen.geometry.periodic import shortest
 from molgen.models import build
-from molgen.models.crystal_symmetry import CELL_MARKS, symmetry_marks
+from molgen.models.crystal_symmetry import CELL_MARKS, symmetric_cell, symmetry_marks
 from molgen.models.crystalflow import CrystalFlowConfig, CrystalPrediction
-from molgen.models.crystalflow_sampling import symmetric_cell
 from molgen.models.crystalflow_training import noised
 from molgen.models.known import Known
 from molgen.randomness import NoiseSource
@@ -273,7 +272,8 @@ def test_pairing_shortens_the_way_and_can_be_left_out(make, symmetric):
 @pytest.mark.parametrize("told", [True, False])
 def test_given_cells_and_what_the_network_is_shown_of_them(make, symmetric, told):
     """One that is told of symmetry sees them as they are, at every step; another sees cells that flow to them."""
-    model = make("crystalflow", symmetric=0.5 if told else 0.0, sample_refinement=0.5, sample_refinement_time=0.4)
+    refinement = {"sample_refinement": 0.5, "sample_refinement_time": 0.4, "sample_symmetric_tries": 1}
+    model = make("crystalflow", symmetric=0.5 if told else 0.0, **refinement)
     crystal, shown = model.vocabulary.encode(symmetric), []
     cells = torch.tensor([True, True, False, False])
     known = replace(Known.formula(symmetric.mask), symmetry=symmetric.symmetry, cells=cells)

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from molgen import io
 from molgen.batch import AtomBatch
 from molgen.chemistry.genes import gene_of
+from molgen.chemistry.periodic_distances import CellDistances
 from molgen.cli.app import app
 from molgen.errors import ConfigError
 from molgen.geometry.centering import remove_mean
@@ -152,3 +153,45 @@ def test_from_the_command_line(tmp_path):
     assert CliRunner().invoke(app, [*command, "-k", "2", "--formula", "NaCl"]).exit_code == 2
     missing = ["sample", str(folder), "--genes", str(tmp_path / "none.jsonl"), "-o", str(tmp_path / "b.extxyz")]
     assert CliRunner().invoke(app, missing).exit_code == 4
+
+
+def test_crystals_with_atoms_on_each_other_are_made_again():
+    """By a network that throws both atoms onto one point, but for noise that begins on one side: at a try, about half.
+
+    What a crystal gets depends neither on the others beside it nor on how many of them are made again.
+    """
+    gene = Gene(1, ((11, 0), (17, 0)), "pair", {"a": 6.0, "b": 6.0, "c": 6.0, "alpha": 90, "beta": 90, "gamma": 90})
+
+    def made(tries, batch_size=None):
+        generator = generator_of()
+        model = generator.model
+        calls = []
+
+        def predict(state, t, known, before=None):
+            calls.append(len(state.mask))
+            way = shortest(state.fractional.flip(1) - state.fractional)
+            apart = way[:, :1, :1] > 0  # as drawn, and kept by what is predicted
+            moves = remove_mean(torch.where(apart, torch.zeros_like(way), 0.5 * way), state.mask)
+            classes = torch.nn.functional.one_hot(state.elements, model.elements.classes).float()
+            return CrystalPrediction(
+                displacement=moves, fractional=state.fractional, cell=torch.zeros_like(state.cell), logits=classes
+            )
+
+        model.predict = predict
+        options = {"symmetric_tries": tries, "symmetric_draws": 1, "annealing": 20.0}
+        crystals = generator.sample(40, genes=[gene], steps=8, options=options, batch_size=batch_size)
+        distances = [min(CellDistances(one).closeness()[0], 9.0) for one in crystals]
+        return crystals, sum(distance < 0.5 for distance in distances), calls
+
+    _, once, calls = made(1)
+    assert len(set(calls)) == 1
+    _, twice, calls = made(2)
+    several, few, _ = made(8)
+    assert 10 < once < 32
+    assert 0 < twice < once
+    assert few < twice
+    assert calls[-1] == once
+    for size in (7, 40):
+        other, _, _ = made(8, size)
+        for a, b in zip(several, other, strict=True):
+            np.testing.assert_allclose(a.positions, b.positions, atol=1e-4)
