@@ -157,6 +157,8 @@ def title(metric: str) -> str:
 
 def given(row: Row) -> str:
     """What the structures were sampled for, in words; empty where the model was free."""
+    if "genes" in row:
+        return f"given the genes of {Path(row['genes']).name}"
     if "targets" not in row:
         return ""
     samples = f"{row['per_target']} sample{'s' * (row['per_target'] > 1)}"

@@ -107,3 +107,9 @@ def test_a_mean_of_nothing_is_a_dash():
 def test_what_is_no_score_of_generation_nor_of_prediction_is_refused(model, settings, sets, message):
     with pytest.raises(InputError, match=message):
         rows(model, {"match": MATCH}, settings, sets)
+
+
+def test_crystals_of_genes_say_so(model):
+    found = rows(model, {"strict": GENERATION["strict"]}, FREE | {"genes": "runs/genes.jsonl", "per_gene": 1})
+    text = "\n".join(score_tables(found, {}))
+    assert "Protocol `strict` given the genes of genes.jsonl (strict-1); percent" in text

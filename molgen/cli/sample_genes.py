@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from molgen.sampling.sizes import Plan
 
 
-REALISER = "crystalflow_mp20"
+REALISER = "crystalflow_mp20_genes"
 """Model that makes crystals of genes, where no other is named."""
 
 

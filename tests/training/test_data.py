@@ -27,8 +27,8 @@ TINY = (
 @pytest.mark.parametrize(
     ("recipe", "more", "kind"),
     [
-        ("crystalflow_mp20", (), SymmetricSet),
-        ("crystalflow_mp20", ("model.symmetric=0",), PackedDataset),
+        ("crystalflow_mp20_genes", (), SymmetricSet),
+        ("crystalflow_mp20", (), PackedDataset),
         ("diffcsp_mp20_small", (), PackedDataset),
         ("wyformer_mp20", (), GeneSet),
     ],
@@ -46,7 +46,7 @@ def test_molecules_have_no_genes(tmp_path):
 
 
 def test_crystals_that_keep_their_symmetry_train_and_resume_exactly(tmp_path):
-    recipe = load_recipe("crystalflow_mp20", list(TINY))
+    recipe = load_recipe("crystalflow_mp20_genes", list(TINY))
     whole = load(train(recipe, tmp_path / "whole").read_bytes())
 
     def stop(done, total):
