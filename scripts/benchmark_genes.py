@@ -15,7 +15,8 @@ and medians over the repeats, without what it takes to load a model. Both comput
   gets what molgen does for its own process (freed memory is kept, denormal numbers are zero). Packages that it imports
   and does not need for this (wandb, scikit-learn, its evaluation, ...) are empty stand-ins, and torch.compile, which
   only its training uses, is off.
-- Ours: ``molgen sample`` without its files: plan, orbits, predicted properties and cell, and the check of each gene.
+- Ours: ``molgen sample`` without its files: plan, orbits, predicted properties and cell, and the check of each gene;
+  and "orbits alone", plan and orbits as tensors, which is what the reference is timed on.
 
 A valid gene costs what a gene costs over the share of valid ones: for the reference the share that its own translation
 accepts among the last genes that it made; for ours those without a problem among all that were timed.
@@ -48,7 +49,7 @@ from molgen.errors import MolgenError
 from molgen.host_cpu import prepare_cpu
 from molgen.provenance import hardware, versions
 from molgen.sampling.gene_request import GeneRequest
-from molgen.sampling.gene_runs import make_genes, plan_genes
+from molgen.sampling.gene_runs import draw_orbits, make_genes, plan_genes
 
 FIXTURE = Path("wyckoff_transformer", "tests", "fixtures", "ioi8tycx")
 UNNEEDED = ("wandb", "pandarallel", "huggingface_hub", "sklearn", "sklearn.cluster", "wyckoff_transformer.evaluation")
@@ -127,13 +128,19 @@ class Ours:
             self.made += len(genes)
             self.valid += problems.count("")
 
+    def orbits(self) -> None:
+        """Draw as many, and make no genes of them."""
+        plan = plan_genes(self.model.data, self.request, self.genes, next(self.seeds))
+        for _ in draw_orbits(self.model, plan, self.request, precision=self.precision):
+            pass
+
 
 def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[str, Any]:
     """Time both in turn."""
     subject = open_subject(arguments.checkpoint)
     model = subject.build("cpu")
     ours = Ours(model, arguments.number, arguments.seed, arguments.precision)
-    works: list[Callable[[], object]] = [partial(reference.ask, "sample"), ours]
+    works: list[Callable[[], object]] = [partial(reference.ask, "sample"), ours, ours.orbits]
     for work in works:
         work()  # does not count
     ours.made = ours.valid = 0
@@ -141,13 +148,15 @@ def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[
     def tell(done: int, total: int | None) -> None:
         print(f"{done} of {total} runs", file=sys.stderr)
 
-    theirs, mine = time_in_turn(works, arguments.repeats, progress=tell, cpu_clock=reference.cpu_seconds)
+    theirs, mine, alone = time_in_turn(works, arguments.repeats, progress=tell, cpu_clock=reference.cpu_seconds)
     valid = reference.ask("valid")
+    parameters = sum(p.numel() for p in model.parameters())
     rows = {
         "reference": row(
             theirs, arguments.reference_number, valid / arguments.reference_number, reference.first_answer
         ),
-        "molgen": row(mine, arguments.number, ours.valid / ours.made, sum(p.numel() for p in model.parameters())),
+        "molgen": row(mine, arguments.number, ours.valid / ours.made, parameters),
+        "molgen, orbits alone": row(alone, arguments.number, ours.valid / ours.made, parameters),
     }
     names = ("cpu_s_per_gene", "cpu_s_per_valid_gene")
     return {
@@ -160,7 +169,9 @@ def measure(arguments: argparse.Namespace, reference: ReferenceProcess) -> dict[
         "reference_prepared": arguments.prepared,
         "precision": arguments.precision,
         "samplers": rows,
-        "ratios": {name: rows["reference"][name] / rows["molgen"][name] for name in names},
+        "ratios": {
+            which: {name: rows["reference"][name] / rows[which][name] for name in names} for which in list(rows)[1:]
+        },
     }
 
 
@@ -194,8 +205,8 @@ def report(document: dict[str, Any]) -> str:
             f"| {statistics.median(cpu):.3g} ({min(cpu):.3g} to {max(cpu):.3g}) | {1e3 * one['cpu_s_per_gene']:.3g} "
             f"| {100 * one['valid_share']:.1f} % | {1e3 * one['cpu_s_per_valid_gene']:.3g} |"
         )
-    each, valid = document["ratios"].values()
-    lines.append(f"| ratio | | | | **{each:.2f}** | | **{valid:.2f}** |")
+    for which, (each, valid) in ((name, one.values()) for name, one in document["ratios"].items()):
+        lines.append(f"| reference over {which} | | | | **{each:.2f}** | | **{valid:.2f}** |")
     return "\n".join(lines)
 
 

@@ -36,7 +36,7 @@ def sample(
     fragment: Annotated[Path | None, typer.Option(help="File whose first molecule is kept and grown.")] = None,
     fragment_atoms: Annotated[str | None, typer.Option(help="Its atoms to keep, from 0: 0,1,4-6; default all.")] = None,
     genes: Annotated[Path | None, typer.Option(help="File of genes, .jsonl: space groups and orbits to keep.")] = None,
-    realise: Annotated[str | None, typer.Option(help="Model that makes crystals of genes; crystalflow_mp20_genes.")] = None,
+    realise: Annotated[str | None, typer.Option(help="Makes crystals of genes; crystalflow_mp20_genes.")] = None,
     symmetrise: Annotated[float | None, typer.Option(help="Make crystals symmetric; tolerance in angstrom.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Setting of the model's sampler, name=value.")] = None,
     batch_size: Annotated[int | None, typer.Option(min=1, help="Structures at once; the result is the same.")] = None,

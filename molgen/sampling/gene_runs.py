@@ -22,7 +22,7 @@ from molgen.sampling.wanted_genes import AtomsAndElements, ExactCompositions
 from molgen.symmetry.batch import GeneBatch
 from molgen.symmetry.gene import CELL, Gene
 
-BATCH = 64 * CHUNK
+BATCH = 128 * CHUNK
 """Genes at once: of many, more are alike at the beginning."""
 _GROUPS = 10
 _LUCK = 11
@@ -56,6 +56,39 @@ def plan_genes(data: DataSummary, request: GeneRequest, n: int, seed: int) -> Pl
     )
 
 
+def draw_orbits(
+    model: Any, plan: Plan, request: GeneRequest, *, precision: str = "32", first: int = 0, batch: int = BATCH
+) -> Iterator[tuple[range, Drawn]]:
+    """Draw the plan's chunks in order, several at once.
+
+    Args:
+        model: A Wyckoff Transformer on its device, in evaluation mode.
+        plan: From :func:`plan_genes`.
+        request: What is asked for.
+        precision: ``32``, or ``bf16`` for the transformer.
+        first: Chunk to begin with; a few before it may be drawn, too.
+        batch: Genes at once, rounded down to whole chunks; plays no part in the result, up to rounding.
+
+    Yields:
+        Indices of chunks, and what was drawn for them.
+    """
+    model = model.in_bfloat16() if precision == "bf16" else model
+    device, width = next(model.parameters()).device, draws_per_gene(model)
+    at = max(1, batch // CHUNK)
+    # Batches begin where they would without what is there, so that a continued run rounds as one in one piece.
+    for start in range(first - first % at, len(plan.chunks), at):
+        chunks = range(start, min(start + at, len(plan.chunks)))
+        groups = torch.from_numpy(np.concatenate([plan.chunks[c] for c in chunks])).to(device)
+        items = np.concatenate([plan.items_of(c) for c in chunks])
+        blocks = [
+            NoiseBlock(torch.Generator(device).manual_seed(plan.noise_seed(c)), len(plan.chunks[c]), width)
+            for c in chunks
+        ]
+        with torch.inference_mode():
+            drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
+        yield chunks, drawn
+
+
 def make_genes(
     model: Any,
     plan: Plan,
@@ -66,15 +99,10 @@ def make_genes(
     batch: int = BATCH,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Iterator[tuple[int, list[Gene], list[str]]]:
-    """Make the plan's chunks in order.
+    """Make the plan's chunks in order; arguments as :func:`draw_orbits` has them.
 
     Args:
-        model: A Wyckoff Transformer on its device, in evaluation mode.
-        plan: From :func:`plan_genes`.
-        request: What is asked for.
-        precision: ``32``, or ``bf16`` for the transformer.
-        first: Chunk to begin with.
-        batch: Genes at once, rounded down to whole chunks; plays no part in the result, up to rounding.
+        model, plan, request, precision, first, batch: What is drawn.
         progress: Called with (genes made, all).
 
     Yields:
@@ -83,21 +111,8 @@ def make_genes(
         the model is kept. Others in their place are drawn with new space groups: together they follow the model's joint
         distribution, weighted by that share where a gene is not balanced.
     """
-    model = model.in_bfloat16() if precision == "bf16" else model
-    device = next(model.parameters()).device
-    at = max(1, batch // CHUNK)
-    # Batches begin where they would without what is there, so that a continued run rounds as one in one piece.
-    for start in range(first - first % at, len(plan.chunks), at):
-        chunks = range(start, min(start + at, len(plan.chunks)))
-        groups = torch.from_numpy(np.concatenate([plan.chunks[c] for c in chunks])).to(device)
-        items = np.concatenate([plan.items_of(c) for c in chunks])
-        width = draws_per_gene(model)
-        blocks = [
-            NoiseBlock(torch.Generator(device).manual_seed(plan.noise_seed(c)), len(plan.chunks[c]), width)
-            for c in chunks
-        ]
+    for chunks, drawn in draw_orbits(model, plan, request, precision=precision, first=first, batch=batch):
         with torch.inference_mode():
-            drawn = draw(model, groups, _wanted(model, request, items, device), NoiseSource(blocks))
             genes = _described(_batch_of(model, drawn), model.named(drawn.properties))
         problems = [_problem(gene, stuck) for gene, stuck in zip(genes, drawn.stuck.tolist(), strict=True)]
         if model.config.sample_unbalanced < 1.0:
@@ -106,6 +121,7 @@ def make_genes(
             triples = zip(genes, problems, refused.tolist(), strict=True)
             problems = [problem or (_unbalanced(gene) if no else "") for gene, problem, no in triples]
         if request.compositions is not None and request.compositions.labels:
+            items = np.concatenate([plan.items_of(c) for c in chunks])
             labels = [request.compositions.labels[item] for item in items.tolist()]
             genes = [gene.labelled(label) for gene, label in zip(genes, labels, strict=True)]
         before = 0

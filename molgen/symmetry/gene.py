@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -82,9 +81,10 @@ class Gene:
                 return f"space group {self.number} has no Wyckoff position number {k}"
             if not 1 <= z <= 118:
                 return f"{z} is not an atomic number"
-        for k, count in Counter(k for _, k in self.orbits).items():
-            if count > 1 and positions[k].freedom == 0:
-                return f"position {positions[k].letter} of space group {self.number} is a fixed point and used twice"
+        fixed = [k for _, k in self.orbits if positions[k].freedom == 0]
+        if len(fixed) > len(set(fixed)):
+            letter = next(positions[k].letter for k in fixed if fixed.count(k) > 1)
+            return f"position {letter} of space group {self.number} is a fixed point and used twice"
         return ""
 
     def relabelled(self) -> list[Gene]:
