@@ -170,8 +170,9 @@ def sampler(row: Row, model: Mapping[str, Any]) -> str:
     options = [f"{k} {v}" for k, v in (row.get("options") or {}).items() if model.get(f"sample_{k}", v) != v]
     spacing = [] if row["spacing"] == 1 else [f"spacing {row['spacing']:g}"]
     templates = [f"templates {Path(row['templates']).name}"] if "templates" in row else []
+    genes = ["within genes"] if "genes" in row else []
     symmetrised = [f"symmetrised at {row['symmetrise']:g} angstrom"] if "symmetrise" in row else []
-    return ", ".join([row["solver"], *spacing, *options, *templates, *symmetrised])
+    return ", ".join([row["solver"], *spacing, *options, *templates, *genes, *symmetrised])
 
 
 def cell(row: Row, metric: str, *, interval: bool = True) -> str:

@@ -12,7 +12,11 @@ from table_parts import checkpoints, markdown, read_csv, scores, size
 from molgen.card import cell, sampler, score_tables, title
 from molgen.checkpoint import Checkpoint
 
-MODELS = ("crystalflow_mp20",)
+MODELS = ("crystalflow_mp20", "crystalflow_mp20_genes")
+NAMES = {
+    "crystalflow_mp20": "**CrystalFlow here**",
+    "crystalflow_mp20_genes": "**Wyckoff Transformer, then CrystalFlow here** (`crystalflow_mp20_genes`)",
+}
 PUBLISHED = ("CrystalFlow", "DiffCSP", "FlowMM", "OMatG linear", "MatterGen")
 """Models of the literature in the README's table."""
 OF_ALL, OF_NOVEL = ("all", "all, run again"), "the novel of 1000"
@@ -29,12 +33,12 @@ Row = dict[str, Any]
 def tables() -> dict[str, list[str]]:
     """Markdown lines of every table by its name."""
     found = checkpoints(MODELS)
-    model, rows = scores(found["crystalflow_mp20"]) if found else ({}, [])
+    model, rows = scores(found[MODELS[0]]) if found else ({}, [])
     return {
         "crystal-models": models_table(found),
         "crystalflow-scores": score_tables(rows, model) if found else ["No weights are published yet."],
         "crystalflow-match": match_table(rows, model),
-        "crystalflow-generation": generation_table(rows, model),
+        "crystalflow-generation": generation_table(found),
     }
 
 
@@ -107,14 +111,16 @@ def our_match(row: Row, model: Row) -> list[str]:
     return [*about, *(cell(row, name) for name in names), f"measured here, {targets}"]
 
 
-def generation_table(rows: Sequence[Row], model: Row) -> list[str]:
+def generation_table(found: dict[str, Checkpoint]) -> list[str]:
     """Our generated crystals and the published ones, those of all crystals before those of the novel ones."""
     lines: list[tuple[bool, int, list[str]]] = []
-    for (solver, steps), pair in by_sampler(rows, model).items():
-        if free := pair["free"]:
-            of = f"all {max(row['n'] for row in free.values()):,}"
-            values = [cell(free.get(protocol, {}), metric) for protocol, metric in GENERATION]
-            lines.append((False, steps, [f"**CrystalFlow here**, {solver}", of, str(steps), *values, "measured here"]))
+    for name, checkpoint in found.items():
+        model, rows = scores(checkpoint)
+        for (solver, steps), pair in by_sampler(rows, model).items():
+            if free := pair["free"]:
+                of = f"all {max(row['n'] for row in free.values()):,}"
+                values = [cell(free.get(protocol, {}), metric) for protocol, metric in GENERATION]
+                lines.append((False, steps, [f"{NAMES[name]}, {solver}", of, str(steps), *values, "measured here"]))
     for row in read_csv("published_mp20"):
         if row["task"] == "generation":
             values = [row[metric] for _, metric in GENERATION]

@@ -55,11 +55,15 @@ def agreement_table() -> list[str]:
 
 
 def collect(folder: Path) -> None:
-    """Scores of one run of reproduce_stability.sh as docs/data/sun.csv."""
-    rows = []
+    """Scores of one run of reproduce_stability.sh as docs/data/sun.csv; rows that it has no scores of stay."""
+    rows, before = [], {(row["name"], row["hull"]): list(row.values()) for row in read_csv("sun")}
     for name in NAMES:
         for hull in HULLS:
-            document = json.loads((folder / f"{name}.{hull}.score.json").read_text(encoding="utf-8"))
+            scored = folder / f"{name}.{hull}.score.json"
+            if not scored.exists():
+                rows.append(before[name, hull])
+                continue
+            document = json.loads(scored.read_text(encoding="utf-8"))
             metrics: dict[str, Any] = document["protocols"]["sun"]["metrics"]
             shares = [f"{100 * metrics[key]['value']:.1f}" for key in SHOWN]
             rows.append([name, hull, document["n"], *shares, *(f"{metrics[key]['median']:z.3f}" for key in QUANTITIES)])
