@@ -43,7 +43,7 @@ def test_crystals_without_weights_have_published_rows_only(crystal_tables):
     for lines in (
         crystal_tables.models_table({}),
         crystal_tables.match_table([], {}),
-        crystal_tables.generation_table([], {}),
+        crystal_tables.generation_table({}),
     ):
         assert len(lines) > 5
         assert len({line.count("|") for line in lines}) == 1
@@ -64,6 +64,6 @@ def test_crystals_of_a_checkpoint(crystal_tables, rows, monkeypatch):
     assert table[3] == f"{first} measured here, 4 targets of mp20:test |"
     (several,) = [line for line in table if "| 20 | 50 |" in line]
     assert several.startswith("| **CrystalFlow here**, flow, templates mp20:train | 20 | 50 | 80.0 (30.1-95.4) |")
-    table = crystal_tables.generation_table(rows, model)
+    table = crystal_tables.generation_table({"crystalflow_mp20": None})
     cells = "75.0 (30.1-95.4) | 75.0 (30.1-95.4) | - | - | 75.0 (30.1-95.4)"
     assert table[2] == f"| **CrystalFlow here**, flow | all 1,000 | 50 | {cells} | measured here |"
