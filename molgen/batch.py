@@ -58,17 +58,17 @@ class AtomBatch:
 
     def _map(self, function: Any) -> AtomBatch:
         changes = {f.name: function(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
-        return replace(self, **changes, properties={k: function(v) for k, v in self.properties.items()})
+        symmetry = None if self.symmetry is None else self.symmetry.map(function)
+        properties = {k: function(v) for k, v in self.properties.items()}
+        return replace(self, **changes, symmetry=symmetry, properties=properties)
 
     def to(self, device: torch.device | str) -> AtomBatch:
         """Copy on another device."""
-        symmetry = None if self.symmetry is None else self.symmetry.to(device)
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True)).replace(symmetry=symmetry)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
 
     def __getitem__(self, rows: slice | Tensor) -> AtomBatch:
         """The structures in ``rows`` (a slice, a boolean mask or indices), with the same padding."""
-        symmetry = None if self.symmetry is None else self.symmetry[rows]
-        return self._map(lambda tensor: tensor[rows]).replace(symmetry=symmetry)
+        return self._map(lambda tensor: tensor[rows])
 
     @classmethod
     def from_structures(cls, structures: Sequence[Structure], *, dtype: torch.dtype = torch.float32) -> AtomBatch:

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from molgen.errors import InputError
 from molgen.symmetry.gene import Gene
+from molgen.symmetry.grid import CELLS
 from molgen.symmetry.groups import SpaceGroup, WyckoffPosition, space_group
 
-_WHOLE = np.array(sorted(product((-2, -1, 0, 1, 2), repeat=3), key=lambda n: sum(map(abs, n))), np.float64)
-"""Conventional cells between an atom and the representative point of its orbit, nearest first."""
 _TOLERANCE = 1e-3
 """Of fractional coordinates, which spglib has made symmetric."""
 
@@ -83,7 +82,7 @@ def _attempt(gene: Gene, points: NDArray[np.float64], numbers: NDArray[np.int32]
 def _solved(position: WyckoffPosition, point: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """u with ``matrix @ u + vector = point`` up to whole cells; None where there is none."""
     inverse = np.linalg.pinv(position.matrix)
-    away = point - position.vector + _WHOLE
+    away = point - position.vector + CELLS  # any of them may lie between the atom and the representative
     parameters = away @ inverse.T
     error = np.abs(parameters @ position.matrix.T - away).max(1)
     fits = np.flatnonzero(error < _TOLERANCE)

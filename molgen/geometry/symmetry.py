@@ -48,15 +48,12 @@ class Symmetry:
         """Free parameters of each atom's orbit, 0 to 3, shape ``(B, N)``, int64."""
         return (self.matrices != 0).any(2).sum(2)
 
-    def to(self, device: torch.device | str) -> Symmetry:
-        """Copy on another device."""
-        return self._map(lambda tensor: tensor.to(device, non_blocking=True))
-
     def __getitem__(self, rows: slice | Tensor) -> Symmetry:
         """The crystals in ``rows`` (a slice, a boolean mask or indices), with the same padding."""
-        return self._map(lambda tensor: tensor[rows])
+        return self.map(lambda tensor: tensor[rows])
 
-    def _map(self, function: Callable[[Tensor], Tensor]) -> Symmetry:
+    def map(self, function: Callable[[Tensor], Tensor]) -> Symmetry:
+        """Copy with a function applied to every tensor."""
         made = {f.name: function(value) for f in fields(self) if isinstance(value := getattr(self, f.name), Tensor)}
         return replace(self, **made)
 

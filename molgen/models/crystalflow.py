@@ -269,8 +269,12 @@ class CrystalFlow(nn.Module):
         """Coordinates, cell and likeliest elements on the way."""
         return self._decode(state.crystal, sampling.likeliest(self, state))
 
+    def lattice_of(self, state: sampling.CellState) -> Tensor:
+        """Lattices in angstrom of crystals in the model's own numbers, shape ``(B, 3, 3)``; NaN stays NaN."""
+        return from_symmetric_log(self.lattices.restore(state.cell, state.mask.sum(1)))
+
     def _decode(self, state: sampling.CellState, elements: Tensor) -> AtomBatch:
-        lattice = from_symmetric_log(self.lattices.restore(state.cell, state.mask.sum(1)))
+        lattice = self.lattice_of(state)
         crystal = Crystal(mask=state.mask, fractional=state.fractional, lattice=lattice, elements=elements)
         return self.vocabulary.decode(crystal)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from molgen.geometry.lattice import from_symmetric_log, symmetric_log
+from molgen.geometry.lattice import symmetric_log
 from molgen.models.crystal import Crystal
 from molgen.models.crystal_symmetry import apart, closeness, restricted, symmetric_cell
 from molgen.models.known import Known
@@ -122,11 +122,10 @@ def solve(
     Of a share of the draws two orbits, or an orbit and its images, run into one another. Of all tries the one whose
     atoms are furthest apart is kept.
     """
-    made = _flow(model, state, times, mask, noise, on_step)
+    made = _flow(model, state, times, noise, on_step)
     if state.known.symmetry is None:
         return made
-    crystal, sizes = made.crystal, mask.sum(1)
-    lattice = from_symmetric_log(model.lattices.restore(crystal.cell.nan_to_num(), sizes))
+    crystal, lattice = made.crystal, model.lattice_of(made.crystal)
     nearest = closeness(model, crystal, lattice)
     for _ in range(model.config.sample_symmetric_tries - 1):
         rows = (nearest < TOO_NEAR).nonzero().squeeze(1)
@@ -134,9 +133,8 @@ def solve(
             break
         some = noise.of(rows)
         begun = _begun_again(model, state, rows, lattice[rows], some)
-        other = _flow(model, begun, times, mask[rows], some).crystal
-        lattices = from_symmetric_log(model.lattices.restore(other.cell.nan_to_num(), sizes[rows]))
-        found = closeness(model, other, lattices)
+        other = _flow(model, begun, times, some).crystal
+        found = closeness(model, other, model.lattice_of(other))
         better = found > nearest[rows]
         at = rows[better]
         nearest = nearest.index_copy(0, at, found[better])
@@ -166,7 +164,6 @@ def _flow(
     model: CrystalFlow,
     state: FlowingCrystal,
     times: Tensor,
-    mask: Tensor,
     noise: NoiseSource,
     on_step: Callable[[int, FlowingCrystal], None] | None = None,
 ) -> FlowingCrystal:
@@ -175,6 +172,7 @@ def _flow(
     Coordinates follow ``TorusFlow.step``, the cell the straight line, elements ``CategoricalFlow.step``. Steps that
     begin at t = 0 refine, see ``molgen.solvers.refinement``; of crystals that are begun already, every step does.
     """
+    mask = state.crystal.mask
     told, flowing = told_times(times, model.config.sample_refinement_time)
     refining, _ = told_times(torch.zeros_like(times), model.config.sample_template_time)
     begun = torch.zeros_like(mask[:, 0]) if state.known.begun is None else state.known.begun

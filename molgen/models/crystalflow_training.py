@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from molgen.geometry.lattice import from_symmetric_log
 from molgen.geometry.periodic import shortest, wrap
 from molgen.geometry.symmetry import Symmetry
 from molgen.geometry.transport import assign_on_torus
@@ -96,8 +95,7 @@ def _way(model: CrystalFlow, clean: sampling.CellState, start: sampling.CellStat
     if symmetry is None:
         return way
     if model.config.alignment:
-        lattice = from_symmetric_log(model.lattices.restore(clean.cell, mask.sum(1)))
-        ways = paired_ways(symmetry, clean.elements, start.fractional, lattice)
+        ways = paired_ways(symmetry, clean.elements, start.fractional, model.lattice_of(clean))
     else:
         assert symmetry.parameters is not None
         ways = shortest(start.fractional - symmetry.parameters)

@@ -8,17 +8,13 @@ shorter and cross less, and what a network can know of the way to the crystal be
 from __future__ import annotations
 
 from functools import cache
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment  # type: ignore[attr-defined]
 
+from molgen.symmetry.grid import CELLS, GRID, on_grid
 from molgen.symmetry.groups import space_group
-
-_GRID = 48
-"""Whole numbers of 1/48 are all constants of representatives and operations."""
-_CELLS = np.array(list(product((-2, -1, 0, 1, 2), repeat=3)), np.float64)
 
 
 @cache
@@ -43,13 +39,13 @@ def equivalents(number: int, place: int) -> tuple[NDArray[np.float64], NDArray[n
             continue
         for centring in group.centrings:
             moved = rotation @ position.vector + translation + centring - position.vector
-            cells = _CELLS if position.freedom < 3 else np.zeros((1, 3))  # all are alike where everything is free
+            cells = CELLS if position.freedom < 3 else CELLS[:1]  # all are alike where everything is free
             shifts = (moved + cells) @ inverse.T
             exact = np.abs(shifts @ matrix.T - (moved + cells)).max(1) < 1e-6
             for shift in shifts[exact]:
-                inside = np.where(used, np.mod(np.rint(shift * _GRID), _GRID) / _GRID, 0.0)
+                inside = np.where(used, on_grid(shift), 0.0)
                 turned = np.rint(turn)
-                key = (*turned.astype(int).ravel().tolist(), *np.rint(inside * _GRID).astype(int).tolist())
+                key = (*turned.astype(int).ravel().tolist(), *np.rint(inside * GRID).astype(int).tolist())
                 found.setdefault(key, (turned, inside))
     eye = np.diag(used.astype(np.float64))
     listed = sorted(found.values(), key=lambda map_: bool(np.abs(map_[0] - eye).any() or map_[1].any()))

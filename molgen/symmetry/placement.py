@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 
 from molgen.symmetry.cell import conventional_cell
 from molgen.symmetry.gene import Gene
+from molgen.symmetry.grid import GRID, on_grid
 from molgen.symmetry.groups import SpaceGroup
 from molgen.symmetry.niggli import niggli_change
-
-_GRID = 48
-"""Whole numbers of 1/48 are all constants of representatives and operations in any primitive basis."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,14 +81,14 @@ def place(gene: Gene, cell: NDArray[np.float64] | None = None) -> Placement:
     basis = niggli_change(basis @ expected) @ basis
     into = np.linalg.inv(basis).T  # of columns of conventional coordinates
     rotations = np.rint(into @ group.rotations @ basis.T).astype(np.int64)
-    translations = _on_grid(group.translations @ into.T)
+    translations = on_grid(group.translations @ into.T)
     orbits, matrices, vectors, sources = [], [], [], []
     before = 0
     for orbit, (_, k) in enumerate(gene.orbits):
         position = group.positions[k]
         matrix, vector = np.rint(into @ position.matrix).astype(np.int64), into @ position.vector
-        ms, ws = rotations @ matrix, _on_grid(rotations @ vector + translations)
-        codes = np.concatenate([ms.reshape(-1, 9), np.rint(ws * _GRID).astype(np.int64)], axis=1)
+        ms, ws = rotations @ matrix, on_grid(rotations @ vector + translations)
+        codes = np.concatenate([ms.reshape(-1, 9), np.rint(ws * GRID).astype(np.int64)], axis=1)
         # The points that the operations make of the representative, each once, by the first operation that does.
         first = np.sort(np.unique(codes, axis=0, return_index=True)[1])
         orbits.append(np.full(len(first), orbit))
@@ -122,12 +120,6 @@ def primitive_basis(group: SpaceGroup) -> NDArray[np.float64]:
     raise AssertionError(f"space group {group.number} has no primitive basis among its centrings")
 
 
-def _on_grid(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Moved by whole cells into [0, 1), and free of rounding."""
-    exact: NDArray[np.float64] = np.mod(np.rint(vectors * _GRID), _GRID) / _GRID
-    return exact
-
-
 def _sources(
     rotations: NDArray[np.int64],
     translations: NDArray[np.float64],
@@ -137,8 +129,8 @@ def _sources(
 ) -> NDArray[np.int64]:
     """Which point of an orbit each operation brings to each, shape ``(G, m)``."""
     moved = np.einsum("gij,mjk->gmik", rotations, matrices)
-    shifted = _on_grid(np.einsum("gij,mj->gmi", rotations, vectors) + translations[:, None])
-    images = np.concatenate([moved.reshape(*moved.shape[:2], 9), np.rint(shifted * _GRID).astype(np.int64)], axis=-1)
+    shifted = on_grid(np.einsum("gij,mj->gmi", rotations, vectors) + translations[:, None])
+    images = np.concatenate([moved.reshape(*moved.shape[:2], 9), np.rint(shifted * GRID).astype(np.int64)], axis=-1)
     onto = (images[:, :, None] == codes).all(-1).argmax(-1)  # operation g brings i to onto[g, i]
     back: NDArray[np.int64] = onto.argsort(axis=1)
     return back
